@@ -1,0 +1,1 @@
+"""Atlases: loading, the hierarchy of regions, labels in sample space, counts."""

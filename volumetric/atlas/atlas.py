@@ -1,0 +1,85 @@
+"""What the rest of the library needs to know of an atlas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from volumetric.atlas.ontology import Ontology
+from volumetric.errors import InputError
+from volumetric.geometry.orientation import check_orientation
+from volumetric.geometry.space import VoxelSpace, um3
+
+LEFT, RIGHT = 1, 2
+"""Hemisphere codes, BrainGlobe's."""
+
+HEMISPHERES = {LEFT: "left", RIGHT: "right"}
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A reference brain: template, annotation, hemispheres and the hierarchy of its regions.
+
+    Args:
+        name: for messages and records.
+        space: spacing in um; voxel (0, 0, 0) lies at the origin.
+        orientation: three letters.
+        template: (Z, Y, X) uint16 or float32 reference image.
+        annotation: (Z, Y, X) uint32 region ids, 0 outside the brain.
+        hemispheres: (Z, Y, X) uint8, 1 left, 2 right.
+        ontology: every id of the annotation has its row there.
+    """
+
+    name: str
+    space: VoxelSpace
+    orientation: str
+    template: npt.NDArray[np.generic]
+    annotation: npt.NDArray[np.uint32]
+    hemispheres: npt.NDArray[np.uint8]
+    ontology: Ontology
+
+    def __post_init__(self) -> None:
+        check_orientation(self.orientation)
+        shapes = {self.template.shape, self.annotation.shape, self.hemispheres.shape}
+        if len(shapes) != 1 or self.annotation.ndim != 3:
+            raise InputError(
+                f"atlas {self.name!r}: template, annotation and hemispheres must share one 3-D shape, got {shapes}"
+            )
+        missing = set(np.unique(self.annotation).tolist()) - {0} - set(self.ontology.ids)
+        if missing:
+            raise InputError(
+                f"atlas {self.name!r}: {len(missing)} annotated ids have no row in its structure list, "
+                f"for example {sorted(missing)[:5]}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        z, y, x = self.annotation.shape
+        return (z, y, x)
+
+    @property
+    def extent_um(self) -> tuple[float, float, float]:
+        """Distance from the first to the last voxel centre along each axis."""
+        return um3((n - 1) * s for n, s in zip(self.shape, self.space.spacing_um, strict=True))
+
+    def scaled(self, scale: float) -> Atlas:
+        """The same atlas with every length multiplied by `scale`; arrays are shared."""
+        if not scale > 0:
+            raise InputError(f"the scale of an atlas must be positive, got {scale}")
+        spacing = um3(s * scale for s in self.space.spacing_um)
+        return replace(self, name=f"{self.name} x {scale:g}", space=VoxelSpace(spacing))
+
+    def lookup(
+        self, points_um: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
+        """Region id and hemisphere of (n, 3) atlas points in um, nearest voxel; 0 outside the array."""
+        index = np.floor(self.space.to_vox(points_um) + 0.5).astype(np.int64)
+        inside = np.all((index >= 0) & (index < self.shape), axis=1)
+        z, y, x = index[inside].T
+        region = np.zeros(len(index), dtype=np.uint32)
+        side = np.zeros(len(index), dtype=np.uint8)
+        region[inside] = self.annotation[z, y, x]
+        side[inside] = self.hemispheres[z, y, x]
+        return region, side

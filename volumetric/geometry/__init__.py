@@ -1,0 +1,1 @@
+"""Boxes, voxel spaces, orientations, block grids and the sample-to-atlas transform."""
