@@ -45,7 +45,8 @@ class Atlas:
         shapes = {self.template.shape, self.annotation.shape, self.hemispheres.shape}
         if len(shapes) != 1 or self.annotation.ndim != 3:
             raise InputError(
-                f"atlas {self.name!r}: template, annotation and hemispheres must share one 3-D shape, got {shapes}"
+                f"atlas {self.name!r}: template, annotation and hemispheres must share one 3-D shape, "
+                f"got {shapes}"
             )
         missing = set(np.unique(self.annotation).tolist()) - {0} - set(self.ontology.ids)
         if missing:

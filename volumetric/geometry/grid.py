@@ -41,7 +41,8 @@ class BlockGrid:
     def __post_init__(self) -> None:
         if min(self.shape) < 1 or min(self.block) < 1 or min(self.halo) < 0:
             raise InputError(
-                f"a block grid needs positive shape and block and a halo >= 0, got {self.shape}, {self.block}, {self.halo}"
+                "a block grid needs a positive shape and block and a halo >= 0, "
+                f"got {self.shape}, {self.block}, {self.halo}"
             )
 
     @property
