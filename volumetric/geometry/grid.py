@@ -68,6 +68,11 @@ class BlockGrid:
         write = Box(start, stop).clip(self.shape)
         return Block(index, write, write.grow(self.halo).clip(self.shape))
 
+    def block_of(self, key: str) -> Block:
+        """The block with a given key."""
+        z, y, x = (int(part[1:]) for part in key.split("-"))
+        return self.block_at((z, y, x))
+
     def touching(self, box: Box) -> Iterator[Block]:
         """The blocks whose write box meets `box`."""
         first = [a // b for a, b in zip(box.start, self.block, strict=True)]

@@ -37,9 +37,7 @@ class VoxelSpace:
         object.__setattr__(self, "spacing_um", um3(self.spacing_um))
         object.__setattr__(self, "origin_um", um3(self.origin_um))
         if min(self.spacing_um) <= 0:
-            raise InputError(
-                f"the voxel size must be three positive numbers in um (z, y, x), got {self.spacing_um}"
-            )
+            raise InputError(f"the voxel size must be three positive numbers in um (z, y, x), got {self.spacing_um}")
 
     @property
     def voxel_volume_mm3(self) -> float:

@@ -51,10 +51,7 @@ class SmoothMap:
     def on_grid(self) -> npt.NDArray[np.float32]:
         """Target coordinates in um of every grid point: (3, Z, Y, X) float32."""
         shape = self.displacement_um.shape[1:]
-        axes = [
-            o + s * np.arange(n)
-            for o, s, n in zip(self.grid.origin_um, self.grid.spacing_um, shape, strict=True)
-        ]
+        axes = [o + s * np.arange(n) for o, s, n in zip(self.grid.origin_um, self.grid.spacing_um, shape, strict=True)]
         out = self.displacement_um.copy()
         for axis in range(3):
             row = self.affine[axis]

@@ -1,0 +1,158 @@
+"""Running a plan: a bounded window of tasks in flight, on threads or dask workers, each entered when done.
+
+What the ledger holds is skipped, so a run that was killed continues where it was. A task that fails is named with its
+place; the others go on, and the stage then stops with all failures listed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from volumetric.blocks.ledger import Ledger
+from volumetric.blocks.memory import MemoryMonitor
+from volumetric.blocks.plan import Pass, Plan, Task, TaskResult
+from volumetric.errors import TaskError
+
+WINDOW = 2
+"""Tasks in flight a worker: one running, one waiting, so that no worker idles and nothing piles up."""
+
+MAX_FAILURES = 10
+
+
+class OnProgress(Protocol):
+    """Told after every task: pass, tasks done and all, MB read by this task."""
+
+    def __call__(self, stage: str, pass_name: str, done: int, total: int, megabytes: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How to run: nothing here changes a result."""
+
+    workers: int = os.cpu_count() or 1
+    memory_bytes: int = 8 * 10**9
+    executor: Literal["threads", "dask"] = "threads"
+    on_progress: OnProgress | None = None
+
+
+def execute(plan: Plan, folder: Path, execution: Execution) -> Ledger:
+    """Run what is left of a plan, recorded in `folder`; returns the ledger, complete.
+
+    Raises `PlanError` (does not fit), `OutputError` (folder of another run) or `TaskError` (tasks failed).
+    """
+    ledger = Ledger(folder, plan)
+    ledger.refuse_other()
+    done_bytes = sum(len(ledger.done(p.name)) * p.cost.bytes_written for p in plan.passes)
+    plan.check(execution.memory_bytes, execution.workers, done_bytes=done_bytes)
+    with ledger.open(), MemoryMonitor() as monitor:
+        if ledger.is_complete():
+            return ledger
+        ledger.journal("begin", workers=execution.workers, executor=execution.executor)
+        try:
+            for current in plan.passes:
+                _run_pass(plan, current, ledger, execution)
+        finally:
+            ledger.journal("end", peak_memory_bytes=monitor.peak_bytes)
+    return ledger
+
+
+def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -> None:
+    keys = list(current.keys)
+    done = ledger.done(current.name) & set(keys)
+    left = [key for key in keys if key not in done]
+    if not left:
+        return
+    workers = plan.workers(current, execution.memory_bytes, execution.workers)
+    failures: list[str] = []
+    finished = len(done)
+    with _pool(execution, workers if len(keys) > 1 else 0) as submit:
+        for key, outcome in _windowed(current, left, submit, workers * WINDOW, ledger):
+            if isinstance(outcome, Exception):
+                failures.append(f"{current.task(key).where}: {type(outcome).__name__}: {outcome}")
+                if len(failures) >= MAX_FAILURES:
+                    break
+                continue
+            ledger.enter(current.name, key, outcome)
+            finished += 1
+            if execution.on_progress is not None:
+                execution.on_progress(plan.stage, current.name, finished, len(keys), outcome.bytes_read / 1e6)
+    if failures:
+        raise TaskError(
+            f"stage {plan.stage}, pass {current.name}: {len(failures)} of {len(keys)} tasks failed:\n  "
+            + "\n  ".join(failures)
+            + "\nThe finished ones are kept; mend the cause and repeat the command to go on"
+        )
+
+
+Submit = Callable[[Task], "Future[TaskResult]"]
+
+
+def _windowed(
+    current: Pass, keys: list[str], submit: Submit, window: int, ledger: Ledger
+) -> Iterator[tuple[str, TaskResult | Exception]]:
+    """Outcomes as they come, with at most `window` tasks handed out."""
+    waiting = iter(keys)
+    flying: dict[Future[TaskResult], str] = {}
+    try:
+        while True:
+            while len(flying) < window and (key := next(waiting, None)) is not None:
+                ledger.journal("start", **{"pass": current.name, "key": key})
+                flying[submit(current.task(key))] = key
+            if not flying:
+                return
+            ready, _ = wait(flying, return_when=FIRST_COMPLETED)
+            for future in ready:
+                key = flying.pop(future)
+                error = future.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield key, error if error is not None else future.result()
+    finally:
+        for future in flying:
+            future.cancel()
+
+
+@contextmanager
+def _pool(execution: Execution, workers: int) -> Iterator[Submit]:
+    """A way to hand out tasks: in this thread (0 workers), to threads, or to dask workers."""
+    if workers == 0:
+        yield _run_here
+    elif execution.executor == "threads":
+        with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
+            yield pool.submit
+    else:
+        with _dask_pool(workers) as submit:
+            yield submit
+
+
+def _run_here(task: Task) -> Future[TaskResult]:
+    future: Future[TaskResult] = Future()
+    try:
+        future.set_result(task())
+    except Exception as error:  # handed on through the future, as a pool would
+        future.set_exception(error)
+    return future
+
+
+@contextmanager
+def _dask_pool(workers: int) -> Iterator[Submit]:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        ThreadPoolExecutor(workers * WINDOW, thread_name_prefix="dask-wait") as waiters,
+    ):
+
+        def run(task: Task) -> TaskResult:
+            remote: Any = client.submit(task, pure=False)
+            result: TaskResult = remote.result()
+            return result
+
+        yield lambda task: waiters.submit(run, task)

@@ -1,0 +1,42 @@
+"""Measured peak memory of this process and its children."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+import psutil
+
+INTERVAL_S = 0.2
+
+
+class MemoryMonitor:
+    """Samples the resident size of the process tree while it is entered; `peak_bytes` is the largest seen."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True, name="memory-monitor")
+
+    def __enter__(self) -> MemoryMonitor:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        process = psutil.Process()
+        while True:
+            total = 0
+            for member in (process, *process.children(recursive=True)):
+                try:
+                    total += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue  # it ended between the listing and the reading
+            self.peak_bytes = max(self.peak_bytes, total)
+            if self._stop.wait(INTERVAL_S):
+                return
