@@ -23,6 +23,9 @@ from volumetric.errors import OutputError
 from volumetric.storage.atomic import PARTIAL, read_json, remove, write_json
 from volumetric.storage.provenance import differences
 
+OPENING = ("restart", "begin")
+"""Events that may be the first of a session."""
+
 
 class Ledger:
     """The record of one stage. Use `open` as a context manager around any work."""
@@ -117,7 +120,7 @@ class Ledger:
         results = [entry for p in self.plan.passes for entry in self.entries(p.name).values()]
         seconds, previous, peak = 0.0, 0.0, 0
         for event in self.events():
-            if event["event"] != "begin":  # the time from the end of one session to the next is not work
+            if event["event"] not in OPENING:  # the time from the end of one session to the next is not work
                 seconds += event["time"] - previous
             previous = event["time"]
             peak = max(peak, event.get("peak_memory_bytes", 0))

@@ -1,7 +1,7 @@
 """What is going to be done, as a value: passes of tasks with their costs, printed and checked before any work.
 
-A pass is a map over blocks (`blockmap.BlockMap`) or a single step over everything (`reduction.Reduction`). A plan's identity is
-what its results depend on; the ledger refuses to mix two identities.
+A pass is a map over blocks (`blockmap.BlockMap`) or a single step over everything (`reduction.Reduction`). A plan's
+identity is what its results depend on; the ledger refuses to mix two identities.
 """
 
 from __future__ import annotations

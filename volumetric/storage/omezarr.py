@@ -141,13 +141,22 @@ def create_volume(volume: Volume, levels: Sequence[Level]) -> None:
             )
         group.attrs.update(
             {
-                "ome": _ngff(volume.path.name.split(".ome.zarr")[0], levels, volume.channels),
+                "ome": _ngff(volume.path.name.split(".ome.zarr")[0], levels, volume),
                 ATTRIBUTE: {"orientation": volume.orientation, "identity": volume.identity},
             }
         )
 
 
-def _ngff(name: str, levels: Sequence[Level], channels: Sequence[str]) -> dict[str, Any]:
+def set_display_range(volume: Volume, ranges: Sequence[tuple[float, float]]) -> None:
+    """Store, for viewers, between which values each channel is shown."""
+    group = zarr.open_group(str(volume.path), mode="r+")
+    ome: dict[str, Any] = group.attrs.asdict()["ome"]
+    for channel, (start, end) in zip(ome["omero"]["channels"], ranges, strict=True):
+        channel["window"] |= {"start": float(start), "end": float(end)}
+    group.attrs["ome"] = ome
+
+
+def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
     axes = [{"name": "c", "type": "channel"}]
     axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
     datasets = [
@@ -161,6 +170,9 @@ def _ngff(name: str, levels: Sequence[Level], channels: Sequence[str]) -> dict[s
         for level in levels
     ]
     colours = ("00FF00", "FF00FF", "00FFFF", "FFFF00")
+    kind = np.dtype(volume.dtype)
+    low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (0.0, 1.0)
+    window = {"min": float(low), "max": float(high), "start": float(low), "end": float(high)}
     return {
         "version": "0.5",
         "multiscales": [{"name": name, "type": "mean", "axes": axes, "datasets": datasets}],

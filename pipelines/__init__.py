@@ -1,0 +1,1 @@
+"""The workflows: one file a command, all alike: parse, configure, plan, print, run."""

@@ -1,0 +1,52 @@
+"""Where every artefact of a run lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one `count` run. What has no leading dot is public."""
+
+    path: Path
+
+    @property
+    def volume(self) -> Path:
+        """The converted image; absent where an OME-Zarr was read in place."""
+        return self.path / "volume.ome.zarr"
+
+    @property
+    def registration(self) -> Path:
+        return self.path / "registration"
+
+    @property
+    def cells(self) -> Path:
+        return self.path / "cells.parquet"
+
+    @property
+    def regions(self) -> Path:
+        return self.path / "regions.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def detections(self) -> Path:
+        """Cells before regions are assigned."""
+        return self.work("detect") / "cells.parquet"
+
+    def work(self, stage: str) -> Path:
+        """Ledger and intermediate files of a stage."""
+        return self.path / ".work" / stage
+
+
+def work_beside(output: Path) -> Path:
+    """Ledger and intermediate files of a command with a single output."""
+    return output.absolute().parent / f".{output.name}.work"

@@ -1,0 +1,37 @@
+"""Volumes as labelled arrays for people: lazily read, coordinates in um."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+
+from volumetric.storage.omezarr import open_ome_zarr
+
+
+def open_volume(path: str | Path, level: int = 0) -> xr.DataArray:
+    """Open one level of an OME-Zarr as a dask-backed `xarray.DataArray`.
+
+    Dimensions are (z, y, x), with c before them where there are several channels; coordinates are the voxel centres in
+    um and the channels' names. Raises `InputError` where `path` is no OME-Zarr.
+    """
+    volume = open_ome_zarr(Path(path))
+    stored = volume.levels[level]
+    array = da.from_zarr(zarr.open_array(str(volume.path), path=stored.path, mode="r"))
+    coordinates = {
+        axis: origin + spacing * np.arange(n)
+        for axis, n, spacing, origin in zip(
+            "zyx", stored.shape, stored.space.spacing_um, stored.space.origin_um, strict=True
+        )
+    }
+    image = xr.DataArray(array, dims=volume.axes, coords=coordinates, name=volume.path.name)
+    image.attrs |= {"unit": "um", "orientation": volume.orientation}
+    if "t" in image.dims:
+        image = image.isel(t=0)
+    if "c" in image.dims:
+        image = image.assign_coords(c=list(volume.channels))
+        image = image.isel(c=0) if len(volume.channels) == 1 else image
+    return image
