@@ -102,7 +102,7 @@ def _publish(partial_volume: Volume, out: Path) -> None:
     last = len(partial_volume.levels) - 1
     whole = Box.of_shape(partial_volume.levels[last].shape)
     images = [partial_volume.read(whole, last, channel) for channel in range(len(partial_volume.channels))]
-    ranges = [np.percentile(image, (1.0, 99.9)) for image in images]
+    ranges = [np.percentile(image.astype(np.float32), (1.0, 99.9)) for image in images]
     set_display_range(partial_volume, [(low, max(high, low + 1)) for low, high in ranges])
     os.rename(partial_volume.path, out)
 

@@ -45,8 +45,7 @@ class Atlas:
         shapes = {self.template.shape, self.annotation.shape, self.hemispheres.shape}
         if len(shapes) != 1 or self.annotation.ndim != 3:
             raise InputError(
-                f"atlas {self.name!r}: template, annotation and hemispheres must share one 3-D shape, "
-                f"got {shapes}"
+                f"atlas {self.name!r}: template, annotation and hemispheres must share one 3-D shape, got {shapes}"
             )
         missing = set(np.unique(self.annotation).tolist()) - {0} - set(self.ontology.ids)
         if missing:
@@ -72,9 +71,7 @@ class Atlas:
         spacing = um3(s * scale for s in self.space.spacing_um)
         return replace(self, name=f"{self.name} x {scale:g}", space=VoxelSpace(spacing))
 
-    def lookup(
-        self, points_um: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
+    def lookup(self, points_um: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
         """Region id and hemisphere of (n, 3) atlas points in um, nearest voxel; 0 outside the array."""
         index = np.floor(self.space.to_vox(points_um) + 0.5).astype(np.int64)
         inside = np.all((index >= 0) & (index < self.shape), axis=1)

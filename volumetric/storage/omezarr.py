@@ -150,7 +150,8 @@ def create_volume(volume: Volume, levels: Sequence[Level]) -> None:
 def set_display_range(volume: Volume, ranges: Sequence[tuple[float, float]]) -> None:
     """Store, for viewers, between which values each channel is shown."""
     group = zarr.open_group(str(volume.path), mode="r+")
-    ome: dict[str, Any] = group.attrs.asdict()["ome"]
+    attributes: dict[str, Any] = group.attrs.asdict()
+    ome = attributes["ome"]
     for channel, (start, end) in zip(ome["omero"]["channels"], ranges, strict=True):
         channel["window"] |= {"start": float(start), "end": float(end)}
     group.attrs["ome"] = ome
@@ -178,7 +179,8 @@ def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
         "multiscales": [{"name": name, "type": "mean", "axes": axes, "datasets": datasets}],
         "omero": {
             "channels": [
-                {"label": label, "active": True, "color": colours[i % len(colours)]} for i, label in enumerate(channels)
+                {"label": label, "active": True, "color": colours[i % len(colours)], "window": window}
+                for i, label in enumerate(volume.channels)
             ]
         },
     }
