@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.memory import MemoryMonitor
-from volumetric.blocks.plan import Pass, Plan, Task, TaskResult
+from volumetric.blocks.plan import Pass, Plan, Task, TaskResult, check_disk
 from volumetric.errors import TaskError
 
 WINDOW = 2
@@ -48,8 +48,8 @@ def execute(plan: Plan, folder: Path, execution: Execution) -> Ledger:
     """
     ledger = Ledger(folder, plan)
     ledger.refuse_other()
-    done_bytes = sum(len(ledger.done(p.name)) * p.cost.bytes_written for p in plan.passes)
-    plan.check(execution.memory_bytes, execution.workers, done_bytes=done_bytes)
+    plan.check_memory(execution.memory_bytes, execution.workers)
+    check_disk(ledger.bytes_left(), plan.outputs[0])
     with ledger.open(), MemoryMonitor() as monitor:
         if ledger.is_complete():
             return ledger

@@ -89,6 +89,10 @@ class Ledger:
             name.removesuffix(".json") for name in os.listdir(folder) if not name.endswith(PARTIAL) and name[0] != "."
         }
 
+    def bytes_left(self) -> int:
+        """Raw bytes that the tasks not yet entered may write."""
+        return sum((len(p.keys) - len(self.done(p.name))) * p.cost.bytes_written for p in self.plan.passes)
+
     def is_complete(self) -> bool:
         """Whether every task of every pass is entered."""
         return all(self.done(p.name) >= set(p.keys) for p in self.plan.passes)

@@ -80,6 +80,7 @@ class Plan:
         inputs: identities of what is read.
         passes: the work.
         outputs: files and folders that exist when the stage is done.
+        held_bytes: memory held through the whole stage beside the tasks' own.
     """
 
     stage: str
@@ -88,6 +89,12 @@ class Plan:
     inputs: Mapping[str, Any]
     passes: tuple[Pass, ...]
     outputs: tuple[Path, ...]
+    held_bytes: int = 0
+
+    @property
+    def base_bytes(self) -> int:
+        """Memory before any task runs."""
+        return BASE_BYTES + self.held_bytes
 
     @property
     def content(self) -> dict[str, Any]:
@@ -105,55 +112,40 @@ class Plan:
         """A digest of `content`."""
         return digest(self.content)
 
-    @property
-    def tasks(self) -> int:
-        return sum(len(p.keys) for p in self.passes)
-
-    @property
-    def bytes_read(self) -> int:
-        return sum(len(p.keys) * p.cost.bytes_read for p in self.passes)
-
-    @property
-    def bytes_written(self) -> int:
-        return sum(len(p.keys) * p.cost.bytes_written for p in self.passes)
-
     def workers(self, p: Pass, memory_bytes: int, wanted: int) -> int:
         """How many tasks of a pass may run at once within the memory; at most `wanted`, at most the tasks.
 
         Raises `PlanError` where not even one fits.
         """
-        fitting = (memory_bytes - BASE_BYTES) // p.cost.memory_bytes if p.cost.memory_bytes else wanted
+        fitting = (memory_bytes - self.base_bytes) // p.cost.memory_bytes if p.cost.memory_bytes else wanted
         if fitting < 1:
             raise PlanError(
                 f"stage {self.stage}, pass {p.name}: one task needs {megabytes(p.cost.memory_bytes)} beside "
-                f"{megabytes(BASE_BYTES)} for the program, more than the {megabytes(memory_bytes)} allowed. "
+                f"{megabytes(self.base_bytes)} for the program, more than the {megabytes(memory_bytes)} allowed. "
                 "Raise --memory or choose smaller blocks"
             )
         return int(max(1, min(wanted, fitting, len(p.keys))))
 
-    def peak_memory(self, memory_bytes: int, wanted: int) -> int:
-        """Projected peak of the whole process in bytes."""
-        return BASE_BYTES + max(
-            (self.workers(p, memory_bytes, wanted) * p.cost.memory_bytes for p in self.passes), default=0
-        )
-
-    def check(self, memory_bytes: int, wanted: int, *, done_bytes: int = 0) -> None:
-        """Refuse what cannot fit: raises `PlanError` for too little memory or disk, with the numbers."""
-        self.peak_memory(memory_bytes, wanted)
+    def check_memory(self, memory_bytes: int, wanted: int) -> None:
+        """Raise `PlanError` where a task does not fit the memory, or the memory does not fit the machine."""
+        for p in self.passes:
+            self.workers(p, memory_bytes, wanted)
         available = psutil.virtual_memory().total
         if memory_bytes > available:
             raise PlanError(
                 f"--memory asks for {megabytes(memory_bytes)} but this machine has {megabytes(available)}: lower it"
             )
-        needed = self.bytes_written - done_bytes
-        for output in self.outputs[:1]:
-            place = next(p for p in (output, *output.absolute().parents) if p.exists())
-            free = shutil.disk_usage(place).free
-            if needed > free:
-                raise PlanError(
-                    f"stage {self.stage} may write up to {megabytes(needed)} to {output.parent} but only "
-                    f"{megabytes(free)} are free there. Free some space or choose another --out"
-                )
+
+
+def check_disk(needed: int, output: Path) -> None:
+    """Raise `PlanError` where the disk of `output` has not `needed` bytes free."""
+    place = next(p for p in (output, *output.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise PlanError(
+            f"this run may write up to {megabytes(needed)} below {output.parent} but only {megabytes(free)} are free "
+            "there. Free some space or choose another --out"
+        )
 
 
 def megabytes(count: int) -> str:

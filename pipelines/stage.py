@@ -1,0 +1,71 @@
+"""A plan with the place of its ledger: shown, checked and run the same way by every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.config import Resources
+from pipelines.progress import StageProgress
+from volumetric.blocks.execute import Execution, execute
+from volumetric.blocks.ledger import Ledger
+from volumetric.blocks.plan import Plan, check_disk, megabytes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to do, and where its ledger is kept."""
+
+    plan: Plan
+    work: Path
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.work, self.plan)
+
+
+def check(stages: Sequence[Stage], resources: Resources) -> None:
+    """Refuse, before any work, what cannot be run: another run's output, too little memory or disk."""
+    left = 0
+    for stage in stages:
+        stage.ledger.refuse_other()
+        stage.plan.check_memory(resources.memory, resources.workers)
+        left += stage.ledger.bytes_left()
+    check_disk(left, stages[0].plan.outputs[0])
+
+
+def show(stages: Sequence[Stage], resources: Resources, console: Console) -> None:
+    """Print the plan: tasks, bytes, projected peak memory, outputs."""
+    table = Table(title="Plan", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in ("stage", "pass", "tasks", "done", "workers", "read", "write", "peak memory"):
+        table.add_column(column, justify="left" if column in {"stage", "pass"} else "right")
+    for stage in stages:
+        plan = stage.plan
+        for current in plan.passes:
+            workers = plan.workers(current, resources.memory, resources.workers)
+            count = len(current.keys)
+            table.add_row(
+                plan.stage,
+                current.name,
+                f"{count:,}",
+                f"{len(stage.ledger.done(current.name)):,}",
+                str(workers),
+                megabytes(count * current.cost.bytes_read),
+                megabytes(count * current.cost.bytes_written),
+                megabytes(plan.base_bytes + workers * current.cost.memory_bytes),
+            )
+    console.print(table)
+    outputs = [str(output) for stage in stages for output in stage.plan.outputs]
+    console.print("Outputs: " + ", ".join(dict.fromkeys(outputs)), highlight=False, soft_wrap=True)
+
+
+def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list[Ledger]:
+    """Run stages one after another, each from where its ledger says it stopped."""
+    check(stages, resources)
+    with StageProgress(console) as progress:
+        execution = Execution(resources.workers, resources.memory, resources.executor, progress)
+        return [execute(stage.plan, stage.work, execution) for stage in stages]
