@@ -72,12 +72,3 @@ class BlockGrid:
         """The block with a given key."""
         z, y, x = (int(part[1:]) for part in key.split("-"))
         return self.block_at((z, y, x))
-
-    def touching(self, box: Box) -> Iterator[Block]:
-        """The blocks whose write box meets `box`."""
-        first = [a // b for a, b in zip(box.start, self.block, strict=True)]
-        last = [-(-a // b) for a, b in zip(box.stop, self.block, strict=True)]
-        for i in range(max(first[0], 0), min(last[0], self.counts[0])):
-            for j in range(max(first[1], 0), min(last[1], self.counts[1])):
-                for k in range(max(first[2], 0), min(last[2], self.counts[2])):
-                    yield self.block_at((i, j, k))

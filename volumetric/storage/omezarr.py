@@ -248,3 +248,34 @@ def _stored_level(
         raise InputError(f"{group.store_path}: level {dataset['path']!r} is not an array")
     space = VoxelSpace(um3(scale * np.asarray(units)), um3(offset * np.asarray(units)))
     return StoredLevel(str(dataset["path"]), index3(array.shape[-3:]), space)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a level lies on disk: file shape and chunk in the array's own axes, codec, files present and expected."""
+
+    shard: tuple[int, ...]
+    chunk: tuple[int, ...]
+    codec: str
+    present: int
+    expected: int
+
+
+def storage_layout(volume: Volume, level: int) -> Layout:
+    """The layout of one level. Fewer files than expected is complete only where a writer leaves out empty ones."""
+    array = zarr.open_array(str(volume.path), path=volume.levels[level].path, mode="r")
+    shard = array.shards or array.chunks
+    expected = int(np.prod([-(-n // s) for n, s in zip(array.shape, shard, strict=True)]))
+    codec = array.compressors[0] if array.compressors else None
+    name = getattr(codec, "cname", None) or getattr(codec, "codec_id", None) or type(codec).__name__
+    return Layout(
+        shard=tuple(shard),
+        chunk=tuple(array.chunks),
+        codec=str(getattr(name, "value", name)),
+        present=sum(1 for file in (volume.path / volume.levels[level].path).rglob("*") if _is_data(file)),
+        expected=expected,
+    )
+
+
+def _is_data(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith(".") and file.name != "zarr.json"

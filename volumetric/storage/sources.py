@@ -6,6 +6,7 @@ Everything that can be wrong with the files is said by name when a source is ope
 from __future__ import annotations
 
 import re
+import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -256,7 +257,7 @@ def _page_grid(path: Path) -> tuple[tuple[int, ...], str]:
 def _opened(path: Path) -> tifffile.TiffFile:
     try:
         return tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError, ValueError) as error:
+    except (tifffile.TiffFileError, struct.error, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a TIFF: {error}. Replace the file") from error
 
 
