@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/volumetric demo demo
 
 test: $(VENV)/installed
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -106,7 +106,7 @@ def demo(
     settings = load_file(config)
     resources = _resources(settings, workers=workers, memory=memory, device=device, executor=executor)
     options = make(command.Config, **overlay(settings.get("demo", {}), atlas=atlas, scale=scale, seed=seed))
-    command.run(out, options, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
+    command.run_demo(out, options, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
 
 
 @app.command()

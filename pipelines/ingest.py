@@ -104,6 +104,8 @@ def _publish(partial_volume: Volume, out: Path) -> None:
     images = [partial_volume.read(whole, last, channel) for channel in range(len(partial_volume.channels))]
     ranges = [np.percentile(image.astype(np.float32), (1.0, 99.9)) for image in images]
     set_display_range(partial_volume, [(low, max(high, low + 1)) for low, high in ranges])
+    for left_by_a_kill in partial_volume.path.rglob(f"*{PARTIAL}"):
+        left_by_a_kill.unlink()
     os.rename(partial_volume.path, out)
 
 

@@ -18,10 +18,11 @@ PARTIAL = ".partial"
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; it takes the place of `path` when the block ends without an error.
 
-    The temporary may become a file or a folder; what an error leaves behind is removed.
+    The temporary may become a file or a folder; what an error leaves behind is removed. Its name is always the same, so
+    what a kill leaves behind is replaced by the next attempt.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    temporary = path.with_name(f".{path.name}{PARTIAL}")
     remove(temporary)
     try:
         yield temporary

@@ -1,0 +1,195 @@
+"""Count: the main job. Slices in; cells, region tables and a report out.
+
+    ingest -> register -> detect (peaks, link) -> assign (regions, tables) -> report
+
+Inputs: any source, or OME-Zarr volumes in place. Output: a run folder (`workspace.RunFolder`). Cells come from the
+signal channel, the transform from the channel registered on. Every stage has its own ledger below `RUN/.work`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from rich.console import Console
+
+from pipelines import assign, detect, register
+from pipelines.config import Resources, Settings
+from pipelines.report import write_report
+from pipelines.stage import Stage
+from pipelines.volume import convert, in_place
+from pipelines.workspace import RunFolder
+from volumetric.atlas.atlas import Atlas
+from volumetric.errors import InputError
+from volumetric.storage.atomic import read_json, write_json
+from volumetric.storage.omezarr import Volume, is_ome_zarr
+from volumetric.storage.provenance import versions
+from volumetric.storage.sources import open_source, select_channels
+
+
+class Config(Settings):
+    """Everything that changes the result of a run."""
+
+    atlas: str
+    voxel_um: tuple[float, float, float] | None = None
+    orientation: str | None = None
+    signal: str | None = None
+    register_on: str | None = None
+    preset: Literal["fast", "standard"] = "standard"
+    model: Path | None = None
+    block: tuple[int, int, int] = Field(default=detect.BLOCK)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The two images of a run, which may be one, and the conversion that makes them where one is needed."""
+
+    signal: Volume
+    signal_channel: str
+    register_on: Volume
+    register_channel: str
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, prepared: what is read, and the stages in order."""
+
+    run: RunFolder
+    config: Config
+    inputs: Inputs
+    atlas: Atlas
+    stages: tuple[Stage, ...]
+
+
+def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas_dir: Path | None = None) -> Job:
+    """Check everything the user gave and plan all stages; nothing is written.
+
+    Raises `InputError` with the reason where the run cannot be done.
+    """
+    run = RunFolder(out)
+    inputs = _inputs(source, run, config)
+    if inputs.register_on.orientation is None:
+        raise InputError(
+            "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
+            "slices, rows and columns start, for example psl (posterior, superior, left)"
+        )
+    registration = register.Config(atlas=config.atlas, channel=inputs.register_channel, preset=config.preset)
+    atlas = register.open_atlas(registration, atlas_dir)
+    detection = detect.Config(channel=inputs.signal_channel, model=config.model, block=config.block)
+    plans = {
+        "register": register.plan(inputs.register_on, atlas, run.registration, registration, resources),
+        "detect": detect.plan(inputs.signal, run.detections, run.work("detect"), detection, resources),
+    }
+    identities = {name: plan.identity for name, plan in plans.items()}
+    plans["assign"] = assign.plan(run.detections, run.registration, atlas, run.path, identities)
+    stages = (*inputs.stages, *(Stage(plan, run.work(name)) for name, plan in plans.items()))
+    return Job(run, config, inputs, atlas, stages)
+
+
+def finish(job: Job, resources: Resources, console: Console) -> None:
+    """Write `run.json` and the report, and say what was counted."""
+    began = time.perf_counter()
+    record = _record(job, resources)
+    write_json(job.run.record, record)
+    write_report(job.run)
+    record["stages"]["report"] = {"seconds": round(time.perf_counter() - began, 2), "tasks": 1}
+    write_json(job.run.record, record)
+    _print_summary(job.run, record, console)
+
+
+def _inputs(source: Path, run: RunFolder, config: Config) -> Inputs:
+    if source.is_dir() and is_ome_zarr(source):
+        volume = in_place(source, config.voxel_um, config.orientation)
+        signal = _channel_of(volume, config.signal, config)
+        register_on = _channel_of(volume, config.register_on, config) if config.register_on else signal
+        return Inputs(*signal, *register_on, ())
+    images = open_source(source)
+    signal_name = config.signal or _only(images.channels)
+    wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))
+    chosen = select_channels(images, wanted)
+    opened = convert(chosen, run.volume, run.work("ingest"), config.voxel_um, config.orientation)
+    return Inputs(opened.volume, chosen.channels[0], opened.volume, chosen.channels[-1], opened.stages)
+
+
+def _channel_of(volume: Volume, name: str | None, config: Config) -> tuple[Volume, str]:
+    """A channel of an OME-Zarr, or the only channel of another one given by its path."""
+    if name is None:
+        return volume, _only(volume.channels)
+    if name in volume.channels:
+        return volume, name
+    if is_ome_zarr(Path(name)):
+        other = in_place(Path(name), None, config.orientation)
+        return other, _only(other.channels)
+    raise InputError(
+        f"there is no channel {name!r}: {volume.path} has {', '.join(volume.channels)}, and no OME-Zarr has that path"
+    )
+
+
+def _only(channels: tuple[str, ...]) -> str:
+    if len(channels) > 1:
+        raise InputError(
+            f"the source has the channels {', '.join(channels)}: say with --signal which one shows the cells, "
+            "and with --register-on which one the atlas is fitted to"
+        )
+    return channels[0]
+
+
+def _record(job: Job, resources: Resources) -> dict[str, Any]:
+    reports = {stage.plan.stage: stage.ledger.report() for stage in job.stages}
+    counted: Mapping[str, Any] = job.stages[-1].ledger.facts()["regions"]
+    signal, other = job.inputs.signal, job.inputs.register_on
+    reason = detect.too_coarse(signal)
+    quality = read_json(job.run.registration / "quality.json")
+    return {
+        "version": versions()["volumetric"],
+        "command": shlex.join(["volumetric", *sys.argv[1:]]),
+        "config": {**job.config.model_dump(mode="json"), "run": resources.model_dump(mode="json")},
+        "inputs": {stage.plan.stage: dict(stage.plan.inputs) for stage in job.stages},
+        "stages": reports,
+        "cells": dict(counted),
+        "warnings": ([reason] if reason else []) + list(quality["warnings"]),
+        "too_coarse": reason is not None,
+        "volume": {
+            "path": _relative(signal.path, job.run.path),
+            "signal": job.inputs.signal_channel,
+            "register_path": _relative(other.path, job.run.path),
+            "register_on": job.inputs.register_channel,
+            "shape": list(signal.shape),
+            "voxel_um": list(signal.space.spacing_um),
+            "orientation": other.orientation,
+        },
+        "atlas": {
+            "name": job.atlas.name,
+            "orientation": job.atlas.orientation,
+            "resolution_um": list(job.atlas.space.spacing_um),
+        },
+        "versions": versions(),
+    }
+
+
+def _relative(path: Path, run: Path) -> str:
+    """A path inside the run folder as relative to it, so that the folder can be moved; others as they are."""
+    whole, folder = path.absolute(), run.absolute()
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
+
+
+def _print_summary(run: RunFolder, record: Mapping[str, Any], console: Console) -> None:
+    cells = record["cells"]
+    style = "bold red" if record["too_coarse"] else "bold"
+    console.print(
+        f"[{style}]{cells['total']:,}[/] cells, [{style}]{cells['in_atlas']:,}[/] of them in atlas regions, "
+        f"[{style}]{cells['outside']:,}[/] outside",
+        highlight=False,
+    )
+    for warning in record["warnings"]:
+        console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
+    seconds = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items())
+    for line in (seconds, f"report: {run.report}", f"tables: {run.regions}, {run.cells}"):
+        console.print(line, highlight=False, soft_wrap=True)

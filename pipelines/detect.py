@@ -1,0 +1,271 @@
+"""Detect: the cells of a volume.
+
+Inputs: one channel of a `Volume`. Output: `cells.parquet`, one row a cell, positions in um and voxels, no region yet.
+
+    contrast   one step      background, noise and tissue of the whole volume, from a coarse level
+    peaks      over blocks   CenterNet on each slice, local maxima, offsets: 2-D peaks
+    link       one step      peaks of consecutive slices become cells; a few slices in memory
+
+Capacity: the coarse level is held in memory and has at most 64 Mvoxel, whatever the size of the volume.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from rich.console import Console
+
+from pipelines.config import Resources, Settings
+from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.plan import Cost, Plan
+from volumetric.blocks.reduction import Reduction
+from volumetric.detection.infer import detect_block, read_box
+from volumetric.detection.model import Detector, load_detector
+from volumetric.errors import InputError
+from volumetric.geometry.box import Box, Index3, index3
+from volumetric.geometry.grid import Block, BlockGrid
+from volumetric.imaging.intensity import ContrastField, fit_contrast
+from volumetric.imaging.pooling import mean_pool
+from volumetric.learn.device import choose_device, use_threads
+from volumetric.points.linking import Linker
+from volumetric.points.table import cells_table
+from volumetric.storage.arrays import read_arrays, write_arrays
+from volumetric.storage.omezarr import Volume
+from volumetric.storage.parts import TableParts
+from volumetric.storage.tables import table_metadata, write_pieces
+
+VERSION = 1
+BLOCK = (16, 1024, 1024)
+"""One shard: what is read is decoded once."""
+
+COARSE_FACTORS = (2, 8, 8)
+MAX_COARSE_VOXELS = 64 * 2**20
+PIECE_ROWS = 250_000
+NETWORK_BYTES_PER_PIXEL = 420
+"""Peak memory of one forward pass a pixel of its tile (measured with tiles of 1120 x 1120 px)."""
+
+TOO_COARSE_UM = 5.0
+"""A cell body is 10 to 15 um across: with larger pixels it is a pixel or two, and its count means nothing."""
+
+
+class Config(Settings):
+    """What changes the cells, besides the block, which is part of the cut."""
+
+    channel: str | None = None
+    model: Path | None = None
+    block: tuple[int, int, int] = BLOCK
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Everything the passes need; small and picklable."""
+
+    volume: Volume
+    channel: int
+    model: Path | None
+    device: str
+    threads: int
+    work: Path
+
+    @property
+    def field_path(self) -> Path:
+        return self.work / "contrast.npz"
+
+    @property
+    def parts(self) -> TableParts:
+        return TableParts(self.work / "parts")
+
+    def detector(self) -> Detector:
+        """The network, loaded once a process."""
+        return load_detector(self.model, choose_device(self.device))
+
+    def fit(self) -> Mapping[str, Any]:
+        """Fit the contrast field from a coarse level and store it."""
+        level, extra = coarse_level(self.volume)
+        stored = self.volume.levels[level]
+        coarse = mean_pool(self.volume.read(Box.of_shape(stored.shape), level, self.channel), extra)
+        factors = index3(f * e for f, e in zip(level_factors(self.volume, level), extra, strict=True))
+        field = fit_contrast(
+            coarse, factors, self.volume.shape, partial(self.volume.read, level=0, channel=self.channel)
+        )
+        write_arrays(self.field_path, vars(field))
+        return {"tissue_share": float(field.tissue.mean()), "dark": field.dark, "gain": field.gain}
+
+    def read_box(self, write: Box) -> Box:
+        """What a block reads."""
+        return read_box(write, self.volume.shape, self.detector())
+
+    def peaks(self, block: Block, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, pd.DataFrame]:
+        """The 2-D peaks of a block."""
+        field = _load_field(self.field_path, self.field_path.stat().st_mtime_ns)
+        use_threads(self.threads)
+        return {
+            "peaks": detect_block(
+                arrays["image"],
+                block.read,
+                block.write,
+                shape=self.volume.shape,
+                field=field,
+                detector=self.detector(),
+            )
+        }
+
+    def link(self, grid: BlockGrid, out: Path, identity: str) -> Mapping[str, Any]:
+        """Join the peaks of all slices to cells and write the table."""
+        settings = self.detector().settings.linking
+        rows = write_pieces(out, self._pieces(grid, Linker(settings)), {"identity": identity})
+        return {"cells": rows}
+
+    def _pieces(self, grid: BlockGrid, linker: Linker) -> Iterator[pd.DataFrame]:
+        """Pieces of the cells table, in an order that the cut into blocks does not change."""
+        waiting: list[pd.DataFrame] = []
+        first_id = 0
+        for found in self._finished(grid, linker):
+            waiting.append(found)
+            if sum(map(len, waiting)) >= PIECE_ROWS:
+                yield cells_table(pd.concat(waiting), self.volume.space, first_id)
+                first_id += sum(map(len, waiting))
+                waiting = []
+        yield cells_table(pd.concat(waiting), self.volume.space, first_id)
+
+    def _finished(self, grid: BlockGrid, linker: Linker) -> Iterator[pd.DataFrame]:
+        order = ["z_vox", "y_vox", "x_vox"]
+        for slices, rows in self.parts.slabs(grid):
+            by_slice = {int(str(z)): part for z, part in rows.groupby("z_vox")}
+            for z in slices:
+                yield linker.push(z, by_slice.get(z, rows.iloc[:0])).sort_values(order)
+        yield linker.finish().sort_values(order)
+
+
+def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resources) -> Plan:
+    """The work of finding the cells of a volume."""
+    detection = Detection(
+        volume=volume,
+        channel=volume.channel_index(config.channel),
+        model=config.model,
+        device=resources.device,
+        threads=max(1, (os.cpu_count() or 1) // resources.workers),
+        work=work,
+    )
+    detector = detection.detector()
+    if min(volume.shape[1:]) < 16:
+        raise InputError(f"slices of {volume.shape[1]} x {volume.shape[2]} px are too small to look for cells")
+    grid = BlockGrid(volume.shape, config.block)
+    content = {"channel": volume.channels[detection.channel], "model": detector.sha256}
+    identity_parts = Plan("detect", VERSION, content, {"volume": volume.fingerprint()}, (), (out,))
+    return Plan(
+        stage="detect",
+        version=VERSION,
+        config=content,
+        inputs={"volume": volume.fingerprint()},
+        passes=(
+            Reduction("contrast", detection.fit, _fit_cost(volume)),
+            BlockMap(
+                name="peaks",
+                grid=grid,
+                reads={"image": partial(volume.read, level=0, channel=detection.channel)},
+                function=detection.peaks,
+                writes={"peaks": detection.parts.write},
+                cost=_block_cost(volume, grid, detector),
+                read_box=detection.read_box,
+            ),
+            Reduction("link", partial(detection.link, grid, out, identity_parts.identity), Cost(0, 0, 600 * 2**20)),
+        ),
+        outputs=(out,),
+    )
+
+
+def coarse_level(volume: Volume) -> tuple[int, Index3]:
+    """The level the contrast field is fitted to, and how far it must be pooled on top.
+
+    The finest blocks of 2 x 8 x 8 voxels where these fit the memory, coarser ones for large volumes.
+    """
+    number = 0
+    for n in range(len(volume.levels)):
+        factors = level_factors(volume, n)
+        if n and factors[1] > COARSE_FACTORS[1] and _voxels(volume, number) <= MAX_COARSE_VOXELS:
+            break
+        number = n
+    extra = index3(
+        max(1, want // have) for want, have in zip(COARSE_FACTORS, level_factors(volume, number), strict=True)
+    )
+    return number, extra
+
+
+def level_factors(volume: Volume, level: int) -> Index3:
+    """Voxels of level 0 in a voxel of a level, along each axis."""
+    pairs = zip(volume.levels[level].space.spacing_um, volume.space.spacing_um, strict=True)
+    return index3(round(a / b) for a, b in pairs)
+
+
+def too_coarse(volume: Volume) -> str | None:
+    """Why the voxels cannot show single cells, or None where they can."""
+    pixel = max(volume.space.spacing_um[1:])
+    if pixel <= TOO_COARSE_UM:
+        return None
+    return (
+        f"pixels of {pixel:g} um are too coarse for cells (a cell body is 10 to 15 um across; pixels of at most "
+        f"{TOO_COARSE_UM:g} um can show it): the counts of this run are not counts of cells"
+    )
+
+
+def print_summary(volume: Volume, out: Path, console: Console) -> None:
+    """Say what was found."""
+    import pyarrow.parquet as pq
+
+    count = pq.read_metadata(out).num_rows
+    reason = too_coarse(volume)
+    style = "bold red" if reason else "bold"
+    console.print(f"[{style}]{count:,}[/] cells in {out}", highlight=False)
+    if reason:
+        console.print(f"[bold red]warning:[/] {reason}", highlight=False, soft_wrap=True)
+
+
+def cells_identity(path: Path) -> str:
+    """The identity a cells table was written with; raises `InputError` where it is not one of ours."""
+    identity = table_metadata(path).get("identity")
+    if identity is None:
+        raise InputError(f"{path} was not written by `volumetric detect`")
+    return identity
+
+
+def _voxels(volume: Volume, level: int) -> int:
+    return int(np.prod(volume.levels[level].shape, dtype=np.int64))
+
+
+def _fit_cost(volume: Volume) -> Cost:
+    level, extra = coarse_level(volume)
+    raw = _voxels(volume, level) * np.dtype(volume.dtype).itemsize
+    pooled = _voxels(volume, level) // int(np.prod(extra)) * 4
+    return Cost(raw, pooled, 2 * raw + 12 * pooled)
+
+
+def _block_cost(volume: Volume, grid: BlockGrid, detector: Detector) -> Cost:
+    write = grid.block_at((0, 0, 0)).write
+    read = read_box(write, volume.shape, detector)
+    image = read.size * np.dtype(volume.dtype).itemsize
+    tile = min(read.shape[1], 1120) * min(read.shape[2], 1120)
+    return Cost(image, 0, 2 * image + tile * NETWORK_BYTES_PER_PIXEL)
+
+
+@lru_cache(maxsize=2)
+def _load_field(path: Path, written_ns: int) -> ContrastField:
+    """The stored field; a file written anew is read anew."""
+    arrays = read_arrays(path)
+    return ContrastField(
+        background=arrays["background"],
+        factors=index3(arrays["factors"]),
+        tissue=arrays["tissue"],
+        tissue_factors=index3(arrays["tissue_factors"]),
+        dark=float(arrays["dark"]),
+        gain=float(arrays["gain"]),
+        floor=float(arrays["floor"]),
+    )
