@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +65,15 @@ class Atlas:
     def extent_um(self) -> tuple[float, float, float]:
         """Distance from the first to the last voxel centre along each axis."""
         return um3((n - 1) * s for n, s in zip(self.shape, self.space.spacing_um, strict=True))
+
+    @cached_property
+    def identity(self) -> str:
+        """A digest of everything that changes a result: arrays, spacing, orientation and structure ids."""
+        facts = (self.space.spacing_um, self.orientation, self.shape, self.ontology.ids)
+        content = hashlib.sha256(repr(facts).encode())
+        for array in (self.template, self.annotation, self.hemispheres):
+            content.update(np.ascontiguousarray(array).tobytes())
+        return content.hexdigest()
 
     def scaled(self, scale: float) -> Atlas:
         """The same atlas with every length multiplied by `scale`; arrays are shared."""

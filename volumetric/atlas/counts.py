@@ -1,0 +1,200 @@
+"""Cells and volumes of every region of the atlas, on each side of the brain.
+
+Arrays of shape (n_regions, 2) are in the order of `ontology.regions`; column 0 is left, column 1 right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
+from volumetric.atlas.ontology import Ontology
+from volumetric.errors import InputError
+from volumetric.geometry.space import Um3, VoxelSpace
+from volumetric.geometry.transform import SmoothMap
+
+COLUMNS = (
+    "region_id",
+    "acronym",
+    "name",
+    "parent_id",
+    "depth",
+    "hemisphere",
+    "count_own",
+    "count",
+    "expected",
+    "expected_low",
+    "expected_high",
+    "volume_own_mm3",
+    "volume_mm3",
+    "coverage",
+    "density_per_mm3",
+)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of each region was imaged; own voxels only, without descendants.
+
+    Args:
+        volume_mm3: (n_regions, 2) float64, measured in the sample.
+        imaged_vox: (n_regions, 2) int64, the atlas voxels whose place in the sample was imaged.
+        atlas_vox: (n_regions, 2) int64, all of the region's atlas voxels.
+    """
+
+    volume_mm3: npt.NDArray[np.float64]
+    imaged_vox: npt.NDArray[np.int64]
+    atlas_vox: npt.NDArray[np.int64]
+
+
+def measure_extent(
+    atlas: Atlas,
+    labels: npt.NDArray[np.uint32],
+    sides: npt.NDArray[np.uint8],
+    grid: VoxelSpace,
+    *,
+    atlas_to_sample: SmoothMap,
+    imaged_um: tuple[Um3, Um3],
+) -> Extent:
+    """Volumes in the sample and the imaged share of the atlas.
+
+    Args:
+        atlas: the atlas; `atlas_to_sample` must be on its grid.
+        labels: (Z, Y, X) region ids in the sample.
+        sides: (Z, Y, X) hemispheres there.
+        grid: where these voxels lie, sample um.
+        atlas_to_sample: um to um.
+        imaged_um: the lowest and the highest corner (outer voxel edges) of the imaged volume, sample um.
+
+    Raises `InputError` where the map's grid is not the atlas' own.
+    """
+    if atlas_to_sample.displacement_um.shape[1:] != atlas.shape or atlas_to_sample.grid != atlas.space:
+        raise InputError(
+            f"the atlas-to-sample map must lie on the grid of atlas {atlas.name!r}, {atlas.shape} voxels of "
+            f"{atlas.space.spacing_um} um; it has {atlas_to_sample.displacement_um.shape[1:]} of "
+            f"{atlas_to_sample.grid.spacing_um} um"
+        )
+    z, y, x = (
+        origin + step * np.arange(n)
+        for origin, step, n in zip(grid.origin_um, grid.spacing_um, labels.shape, strict=True)
+    )
+    here = _inside((z[:, None, None], y[None, :, None], x[None, None, :]), imaged_um)
+    there = _inside(list(atlas_to_sample.on_grid()), imaged_um)
+    ontology = atlas.ontology
+    return Extent(
+        tally(ontology, labels[here], sides[here]).astype(np.float64) * grid.voxel_volume_mm3,
+        tally(ontology, atlas.annotation[there], atlas.hemispheres[there]),
+        tally(ontology, atlas.annotation.ravel(), atlas.hemispheres.ravel()),
+    )
+
+
+def _inside(axes_um: Sequence[npt.NDArray[np.floating]], box_um: tuple[Um3, Um3]) -> npt.NDArray[np.bool_]:
+    low, high = box_um
+    parts = [(at >= a) & (at < b) for at, a, b in zip(axes_um, low, high, strict=True)]
+    inside: npt.NDArray[np.bool_] = parts[0] & parts[1] & parts[2]
+    return inside
+
+
+def tally(
+    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int64]:
+    """How many of the (n,) items lie in each region and side: (n_regions, 2) int64; id 0 is left out.
+
+    Raises `InputError` for an id that the ontology lacks and for a region without a side.
+    """
+    ids = np.asarray(ontology.ids, dtype=np.int64)
+    order = np.argsort(ids)
+    found = np.zeros((len(ids), 2), dtype=np.int64)
+    for column, side in enumerate((LEFT, RIGHT)):
+        values, counts = np.unique(region_id[hemisphere == side], return_counts=True)
+        counts, values = counts[values > 0], values[values > 0].astype(np.int64)
+        at = np.minimum(np.searchsorted(ids, values, sorter=order), max(len(ids) - 1, 0))
+        if len(values) and (not len(ids) or np.any(ids[order[at]] != values)):
+            raise InputError(f"region ids without a row in the atlas' structures: {values[:5].tolist()} ...")
+        found[order[at], column] = counts
+    inside = int(np.count_nonzero(region_id))
+    if found.sum() != inside:
+        raise InputError(
+            f"{inside - int(found.sum())} of {inside} items lie in a region but on neither side: the "
+            f"hemisphere must be {LEFT} (left) or {RIGHT} (right) wherever a region is"
+        )
+    return found
+
+
+def region_table(
+    ontology: Ontology,
+    region_id: npt.NDArray[np.uint32],
+    hemisphere: npt.NDArray[np.uint8],
+    extent: Extent,
+) -> pd.DataFrame:
+    """The table of regions: three rows (left, right, both) a region, depth first.
+
+    `count` and `volume_mm3` include descendants; `coverage` is the imaged share of a region with its
+    descendants, and density that of the imaged share. Null where there is nothing to divide by, and
+    `expected*` always: without a calibrated detector nothing is known of missed cells.
+
+    Args:
+        ontology: the regions.
+        region_id: (n,) of the cells, 0 for cells outside the atlas.
+        hemisphere: (n,) of the cells, 1 left, 2 right.
+        extent: volumes and coverage.
+
+    Law: own counts of `both` plus the cells outside are all cells. Raises `InputError` where the arrays do
+    not belong together or that law cannot hold.
+    """
+    if region_id.shape != hemisphere.shape or extent.volume_mm3.shape != (len(ontology.ids), 2):
+        raise InputError(
+            f"region ids {region_id.shape} and hemispheres {hemisphere.shape} must match, and the volumes be "
+            f"of {len(ontology.ids)} regions by 2 sides, got {extent.volume_mm3.shape}"
+        )
+    own = _with_both(tally(ontology, region_id, hemisphere))
+    volume_own = _with_both(extent.volume_mm3)
+    count = _rolled(ontology, own)
+    volume = _rolled(ontology, volume_own)
+    imaged = _rolled(ontology, _with_both(extent.imaged_vox))
+    total = _rolled(ontology, _with_both(extent.atlas_vox))
+    row = {region: i for i, region in enumerate(ontology.ids)}
+    order = np.array([row[region.region_id] for region in ontology.in_order()], dtype=np.int64)
+    regions = [ontology.regions[i] for i in np.repeat(order, 3)]
+    table = pd.DataFrame(
+        {
+            "region_id": np.array([r.region_id for r in regions], dtype=np.int64),
+            "acronym": [r.acronym for r in regions],
+            "name": [r.name for r in regions],
+            "parent_id": pd.array([r.parent_id for r in regions], dtype="Int64"),
+            "depth": np.array([ontology.depth[r.region_id] for r in regions], dtype=np.int64),
+            "hemisphere": ["left", "right", "both"] * len(order),
+            "count_own": own[order].ravel(),
+            "count": np.rint(count[order]).astype(np.int64).ravel(),
+            "expected": np.nan,
+            "expected_low": np.nan,
+            "expected_high": np.nan,
+            "volume_own_mm3": volume_own[order].ravel(),
+            "volume_mm3": volume[order].ravel(),
+            "coverage": _ratio(imaged, total)[order].ravel(),
+            "density_per_mm3": _ratio(count, volume)[order].ravel(),
+        }
+    )
+    return table[list(COLUMNS)]
+
+
+def _with_both(sides: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Columns left, right and their sum."""
+    joined: npt.NDArray[np.generic] = np.column_stack([sides, sides.sum(axis=1)])
+    return joined
+
+
+def _rolled(ontology: Ontology, own: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    return ontology.roll_up(own.astype(np.float64))
+
+
+def _ratio(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Element by element, NaN where the whole is 0."""
+    out = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out

@@ -1,0 +1,122 @@
+"""Opening an atlas by its BrainGlobe name or from a plain folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.folder import as_region_ids, read_atlas_folder, region_from_record
+from volumetric.atlas.ontology import Ontology
+from volumetric.errors import InputError
+from volumetric.geometry.space import VoxelSpace, um3
+
+STORE = "brainglobe-atlasapi"
+"""BrainGlobe's own folder inside its directory (layout of version 3)."""
+
+
+def load_atlas(name_or_dir: str | Path, atlas_dir: Path | None = None) -> Atlas:
+    """An atlas by name (`allen_mouse_50um`) or from an atlas folder.
+
+    Args:
+        name_or_dir: a folder that exists is read as a plain atlas folder; anything else is a name.
+        atlas_dir: where named atlases are kept; by default `$VOLUMETRIC_ATLAS_DIR`, else BrainGlobe's own
+            directory. An atlas found there is read without any network and nothing is written; another one
+            is downloaded into it.
+
+    Raises `InputError` for an unknown name, a folder that is no atlas and a failed download.
+    """
+    if Path(name_or_dir).expanduser().is_dir():
+        return read_atlas_folder(Path(name_or_dir).expanduser())
+    name = str(name_or_dir)
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise InputError(f"there is no atlas folder {name!r}, and it cannot be the name of an atlas either")
+    folder = _atlas_dir(atlas_dir)
+    manifest = _manifests(folder).get(name)
+    return _convert(_open(manifest) if manifest else _download(name, folder), name)
+
+
+def local_atlases(atlas_dir: Path | None = None) -> list[str]:
+    """Names of the atlases that can be opened from `atlas_dir` without a download."""
+    return sorted(_manifests(_atlas_dir(atlas_dir)))
+
+
+def _atlas_dir(given: Path | None) -> Path:
+    if given is not None:
+        return Path(given).expanduser()
+    if os.environ.get("VOLUMETRIC_ATLAS_DIR"):
+        return Path(os.environ["VOLUMETRIC_ATLAS_DIR"]).expanduser()
+    from brainglobe_atlasapi.config import get_brainglobe_dir  # takes a second: not at import
+
+    return Path(get_brainglobe_dir())
+
+
+def _manifests(folder: Path) -> dict[str, Path]:
+    """The newest manifest of every local atlas by name."""
+    found: dict[str, Path] = {}
+    paths = (folder / STORE / "atlases").glob("*/*/manifest.json")
+    for path in sorted(paths, key=lambda p: [int(n) for n in re.findall(r"\d+", p.parent.name)]):
+        found[path.parent.parent.name] = path
+    return found
+
+
+def _open(manifest: Path) -> Any:  # noqa: ANN401 - BrainGlobe's classes are untyped
+    from brainglobe_atlasapi.core import Atlas as BrainGlobeAtlas
+
+    try:
+        return BrainGlobeAtlas(manifest)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"the atlas at {manifest.parent} cannot be read: {error!r}; remove that folder to download it again"
+        ) from error
+
+
+def _download(name: str, folder: Path) -> Any:  # noqa: ANN401
+    from brainglobe_atlasapi import BrainGlobeAtlas
+
+    local = ", ".join(sorted(_manifests(folder))) or "none"
+    hint = (
+        f"Atlases in {folder}: {local}. Give one of these, another directory with --atlas-dir or "
+        "$VOLUMETRIC_ATLAS_DIR, the path of an atlas folder, or the name of an atlas of "
+        "https://brainglobe.info (`brainglobe list`), which is downloaded where there is a network."
+    )
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # its messages; its progress bar is on stderr
+            return BrainGlobeAtlas(name, brainglobe_dir=folder, check_latest=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(
+            f"no atlas {name!r} here, and BrainGlobe's server has none of that name or could not be reached. {hint}"
+        ) from error
+    except Exception as error:  # OSError, botocore, aiohttp and requests share no other base
+        raise InputError(
+            f"no atlas {name!r} here, and the download failed ({error}): check the network and that {folder} "
+            f"can be written. {hint}"
+        ) from error
+
+
+def _convert(opened: Any, name: str) -> Atlas:  # noqa: ANN401
+    """BrainGlobe's object as ours; its arrays are read here (or fetched, if only the header is local)."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            template, annotation = opened.template, opened.annotation
+            hemispheres = opened.hemispheres
+    except Exception as error:  # see _download
+        raise InputError(
+            f"the images of atlas {name!r} are neither complete in {opened.root_dir} nor could they be "
+            f"downloaded: {error}"
+        ) from error
+    return Atlas(
+        name=name,
+        space=VoxelSpace(um3(opened.resolution)),
+        orientation=str(opened.orientation),
+        template=np.asarray(template),
+        annotation=as_region_ids(np.asarray(annotation), name),
+        hemispheres=np.asarray(hemispheres, dtype=np.uint8),
+        ontology=Ontology(tuple(region_from_record(record) for record in opened.structures_list)),
+    )
