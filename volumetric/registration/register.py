@@ -1,0 +1,174 @@
+"""Registering a prepared brain to an atlas: ANTs in child processes, the result as smooth maps.
+
+    sample um --turn--> turned frame --L^-1--> atlas um --inverse warp--> atlas um     sample_to_atlas
+    atlas um --warp--> atlas um --L--> turned frame --turn back--> sample um           atlas_to_sample
+
+A child process keeps a crash of the foreign code from taking this one along, and gives its memory back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from volumetric.errors import InputError, OutputError, RegistrationError
+from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.geometry.transform import SmoothMap
+from volumetric.registration.ants import RECIPES
+from volumetric.registration.prepare import Prepared, normalise
+from volumetric.registration.quality import size_warnings
+
+THREADS = 4
+"""Of the deformable part, on every machine: SyN's sums are bit-equal for an equal number of threads (another
+number moves points by up to 0.05 voxels). The linear part is repeatable with one thread only, and gets one."""
+
+MARGIN = 8
+"""Empty voxels put around the template: SyN holds its outermost voxels still, and many templates touch their
+array's end, where the brain would then be held still too."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A registered brain; both maps in um, with their displacements at the atlas' resolution.
+
+    Laws: `atlas_to_sample(sample_to_atlas(p))` is p to a fraction of an atlas voxel; equal inputs give equal
+    maps, bit for bit.
+    """
+
+    sample_to_atlas: SmoothMap
+    atlas_to_sample: SmoothMap
+    preset: str
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def register(
+    sample: Prepared,
+    template: npt.NDArray[np.generic],
+    atlas_space: VoxelSpace,
+    *,
+    preset: str = "standard",
+    seed: int = 1,
+    keep: Path | None = None,
+) -> Registration:
+    """Find the maps between a sample and an atlas.
+
+    Args:
+        sample: the brain, turned and resampled to the atlas' orientation and resolution.
+        template: (Z, Y, X) the atlas' reference image.
+        atlas_space: its voxels, um.
+        preset: `fast` or `standard`.
+        seed: of the voxels that the linear stages look at.
+        keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
+            mm of the turned frame); they are thrown away without it.
+
+    Raises `InputError` for an unknown preset, `OutputError` for a `keep` that is no folder, and
+    `RegistrationError`, with the end of ANTs' messages, where ANTs fails or returns what is not finite.
+    """
+    if preset not in RECIPES:
+        raise InputError(f"unknown preset {preset!r}: expected one of {', '.join(RECIPES)}")
+    if keep is not None and not keep.is_dir():
+        raise OutputError(f"the folder for the transform files does not exist: {keep}")
+    start = time.monotonic()
+    warnings = size_warnings(sample.edges_um, atlas_space.extent_um(template.shape))
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volumetric-register-")))
+        kept = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        job = {"preset": preset, "seed": seed, "keep": str(kept)}
+        wide = _widened(atlas_space)
+        for name, space in (("fixed", wide), ("moving", sample.space)):
+            job[name] = {"spacing_um": space.spacing_um, "origin_um": space.origin_um}
+        (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        np.save(work / "fixed.npy", np.pad(normalise(template), MARGIN))
+        np.save(work / "moving.npy", sample.image)
+        _run_ants(work, "linear", threads=1)
+        _run_ants(work, "deformable", threads=THREADS)
+        linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
+    if not all(np.all(np.isfinite(part)) for part in (linear, warp, inverse)):
+        raise RegistrationError("ANTs returned a transform with values that are not finite")
+    forward = _sample_to_atlas(sample, linear, inverse, wide)
+    inner = (slice(None), *(slice(MARGIN, MARGIN + n) for n in template.shape))
+    backward = _atlas_to_sample(sample, linear, warp[inner], atlas_space)
+    return Registration(forward, backward, preset, time.monotonic() - start, tuple(warnings))
+
+
+def _widened(space: VoxelSpace) -> VoxelSpace:
+    """The grid of an array with `MARGIN` voxels more on every side."""
+    origin = (o - MARGIN * s for o, s in zip(space.origin_um, space.spacing_um, strict=True))
+    return VoxelSpace(space.spacing_um, um3(origin))
+
+
+def _run_ants(work: Path, part: str, threads: int, environment: Mapping[str, str] = os.environ) -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "volumetric.registration.ants", str(work), part],
+        env={**environment, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if child.returncode != 0:
+        tail = "\n".join(child.stdout.splitlines()[-15:])
+        raise RegistrationError(
+            f"ANTs ended with status {child.returncode} in the {part} part of the registration. Its last words:\n{tail}"
+        )
+
+
+def _atlas_to_sample(
+    sample: Prepared, linear: npt.NDArray[np.float64], warp: npt.NDArray[np.float32], space: VoxelSpace
+) -> SmoothMap:
+    """`turn^-1(L(p + w(p)))`: its displacement is w through the linear parts."""
+    to_sample = _compose(_invert(sample.turn), linear)
+    moved = np.tensordot(to_sample[:, :3].astype(np.float32), warp, axes=1)
+    return SmoothMap(to_sample, moved, space)
+
+
+def _sample_to_atlas(
+    sample: Prepared, linear: npt.NDArray[np.float64], inverse: npt.NDArray[np.float32], space: VoxelSpace
+) -> SmoothMap:
+    """`a + iw(a)` with `a = L^-1(turn(q))`: iw is sampled where each voxel of the sample's grid lands."""
+    unturned = _invert(linear)
+    to_atlas_vox = unturned.copy()
+    to_atlas_vox[:, 3] -= space.origin_um
+    to_atlas_vox /= np.asarray(space.spacing_um)[:, None]
+    offset = to_atlas_vox[:, :3] @ np.asarray(sample.space.origin_um) + to_atlas_vox[:, 3]
+    displacement = np.stack(
+        [
+            sample.back.apply(
+                ndimage.affine_transform(
+                    component,
+                    to_atlas_vox[:, :3] * np.asarray(sample.space.spacing_um),
+                    offset,
+                    output_shape=sample.image.shape,
+                    order=1,
+                    mode="nearest",
+                )
+            )
+            for component in inverse
+        ]
+    )
+    return SmoothMap(_compose(unturned, sample.turn), displacement, sample.sample_grid)
+
+
+def _compose(second: npt.NDArray[np.float64], first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The (3, 4) affine that does `first`, then `second`."""
+    linear = second[:, :3] @ first[:, :3]
+    return np.column_stack([linear, second[:, :3] @ first[:, 3] + second[:, 3]])
+
+
+def _invert(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    linear = np.linalg.inv(affine[:, :3])
+    return np.column_stack([linear, -linear @ affine[:, 3]])
