@@ -1,0 +1,1 @@
+"""Synthetic brains and crops in which every cell is known."""
