@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from volumetric.detection.losses import TargetBatch, centernet_loss
 from volumetric.detection.model import DetectorSettings, load_detector, save_detector
 from volumetric.detection.samples import TrainingCrop, sample_batch, training_crop
 from volumetric.geometry.box import Box, Index3
+from volumetric.geometry.space import VoxelSpace
 from volumetric.imaging.intensity import ContrastField, fit_contrast
 from volumetric.imaging.pooling import mean_pool
 from volumetric.learn.device import choose_device
@@ -41,6 +43,9 @@ FACTORS: Index3 = (2, 8, 8)
 VOXEL_UM = (5.0, 2.0, 2.0)
 LOWEST_SCORE = 0.05
 """Peaks below are never looked at when thresholds are chosen."""
+
+FAINTEST = 5.0
+"""Noise levels; fainter cells are neither asked for nor looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,30 +128,32 @@ def run(config: Config, out: Path, device: torch.device) -> dict[str, Any]:
 def choose_thresholds(
     path: Path, settings: DetectorSettings, config: Config
 ) -> tuple[DetectorSettings, dict[str, Any]]:
-    """The settings with the best pooled F1 of cells on held-out crops, and what they reach there."""
+    """The settings with the best pooled F1 of cells on held-out crops, and what they reach there.
+
+    First how peaks are linked is chosen, then which cells are kept.
+    """
     volumes = [make_crop(config.seed + 1_000_003, i, config.crop_shape) for i in range(config.validation_crops)]
+    truth = [cells for _, cells in volumes]
     peaks = [find_peaks(image, path) for image, _ in volumes]
-    truth = [cells[cells["inside"]] for _, cells in volumes]
-    best = (settings, scores([], [], config.tolerance_um))
-    for link in candidates():
-        for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4):
-            if threshold > link.min_score:
-                continue
-            found = [link_peaks(p[p["score"] >= threshold], link) for p in peaks]
-            reached = scores(truth, found, config.tolerance_um)
-            if reached["f1"] > best[1]["f1"]:
-                best = (replace(settings, peak_threshold=threshold, linking=link), reached)
-    return best
 
+    def reached(choice: DetectorSettings) -> dict[str, float]:
+        likely = (p[p["score"] >= choice.peak_threshold] for p in peaks)
+        return scores(truth, [link_peaks(p, choice.linking) for p in likely], config.tolerance_um)
 
-def candidates() -> list[LinkSettings]:
-    """Settings to choose from."""
-    return [
-        LinkSettings(min_score=score, min_score_single=max(score, single), min_dip=dip, max_gap=gap)
-        for score, single, dip, gap in itertools.product(
-            (0.25, 0.3, 0.35, 0.4, 0.45, 0.5), (0.4, 0.5, 0.6), (0.2, 0.35, 0.5), (0, 1)
-        )
-    ]
+    def best(choices: Iterable[DetectorSettings]) -> DetectorSettings:
+        return max(choices, key=lambda choice: reached(choice)["f1"])
+
+    start = LinkSettings(min_contrast=FAINTEST)
+    grid = itertools.product((0.1, 0.15, 0.2, 0.3), (0.1, 0.15, 0.2, 0.3), (0, 1))
+    settings = best(
+        replace(settings, peak_threshold=t, linking=replace(start, min_dip=dip, max_gap=gap)) for t, dip, gap in grid
+    )
+    link = settings.linking
+    kept = itertools.product((0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5), (0.0, 0.1, 0.2, 0.3))
+    settings = best(
+        replace(settings, linking=replace(link, min_score=score, min_score_single=score + more)) for score, more in kept
+    )
+    return settings, reached(settings)
 
 
 def find_peaks(image: npt.NDArray[Any], path: Path) -> pd.DataFrame:
@@ -156,20 +163,31 @@ def find_peaks(image: npt.NDArray[Any], path: Path) -> pd.DataFrame:
 
 
 def scores(truth: list[pd.DataFrame], found: list[pd.DataFrame], tolerance_um: float) -> dict[str, float]:
-    """Pooled precision, recall and F1 of cells, matched one-to-one in 3-D."""
-    columns = ["z_vox", "y_vox", "x_vox"]
-    pairs = sum(
-        len(match_points(t[columns].to_numpy() * VOXEL_UM, f[columns].to_numpy() * VOXEL_UM, tolerance_um))
-        for t, f in zip(truth, found, strict=True)
-    )
-    n_truth, n_found = sum(map(len, truth)), sum(map(len, found))
+    """Pooled precision, recall and F1 of cells, matched one-to-one in 3-D.
+
+    True cells that are fainter than `FAINTEST` or centred beyond the border are not asked for, and finding one is
+    no mistake.
+    """
+    n_pairs = n_truth = n_found = 0
+    for true, cells in zip(truth, found, strict=True):
+        asked = (true["inside"] & (true["snr"] >= FAINTEST)).to_numpy()
+        pairs = match_points(_um(true), _um(cells), tolerance_um)
+        counted = int(asked[pairs[:, 0]].sum())
+        n_pairs += counted
+        n_truth += int(asked.sum())
+        n_found += len(cells) - (len(pairs) - counted)
     return {
-        "precision": pairs / max(n_found, 1),
-        "recall": pairs / max(n_truth, 1),
-        "f1": 2 * pairs / max(n_truth + n_found, 1),
+        "precision": n_pairs / max(n_found, 1),
+        "recall": n_pairs / max(n_truth, 1),
+        "f1": 2 * n_pairs / max(n_truth + n_found, 1),
         "cells_true": n_truth,
         "cells_found": n_found,
+        "tolerance_um": tolerance_um,
     }
+
+
+def _um(cells: pd.DataFrame) -> npt.NDArray[np.float64]:
+    return VoxelSpace(VOXEL_UM).to_um(cells[["z_vox", "y_vox", "x_vox"]].to_numpy(dtype=np.float64))
 
 
 def _shape(image: npt.NDArray[Any]) -> Index3:

@@ -38,12 +38,12 @@ def table_metadata(path: Path) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in found.items()}
 
 
-def iterate_table(path: Path, rows: int = 1_000_000) -> Iterator[pd.DataFrame]:
+def iterate_table(path: Path, rows: int, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """The table in pieces of at most `rows` rows, in order; an empty table gives one empty piece."""
     with pq.ParquetFile(path) as file:
         if file.metadata.num_rows == 0:
-            yield file.schema_arrow.empty_table().to_pandas()
-        for batch in file.iter_batches(batch_size=rows):
+            yield file.read(columns=columns).to_pandas()
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
             yield batch.to_pandas()
 
 

@@ -1,0 +1,195 @@
+"""Inference: the same peaks for every cut, and points that come back where they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from volumetric.detection import infer
+from volumetric.detection.centernet import CenterNet
+from volumetric.detection.infer import detect_block, local_maxima, read_box
+from volumetric.detection.model import Detector, DetectorSettings
+from volumetric.detection.targets import decode, make_targets
+from volumetric.errors import InputError
+from volumetric.geometry.box import Box
+from volumetric.geometry.grid import BlockGrid
+from volumetric.imaging.intensity import fit_contrast
+from volumetric.imaging.pooling import mean_pool
+from volumetric.learn.unet import fold_batch_norm
+
+FACTORS = (2, 8, 8)
+
+
+def detector(threshold: float = 0.01) -> Detector:
+    """A small network with fixed random weights: its peaks mean nothing, but depend on all it sees."""
+    torch.manual_seed(0)
+    network = CenterNet((4, 6, 8), 2)
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+    network.head[-1].weight.data *= 3
+    fold_batch_norm(network)
+    network.requires_grad_(False)
+    return Detector(network, DetectorSettings(peak_threshold=threshold), torch.device("cpu"), "", {})
+
+
+def volume(shape=(4, 210, 230), seed=0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.poisson(200 + 100 * rng.random(shape)).astype(np.uint16)
+
+
+def field_of(image: np.ndarray):
+    coarse = mean_pool(image.astype(np.float32), FACTORS)
+    return fit_contrast(coarse, FACTORS, image.shape, lambda box: image[box.slices])
+
+
+IMAGE = volume()
+FIELD = field_of(IMAGE)
+DETECTOR = detector()
+KEY = ["z_vox", "y_vox", "x_vox"]
+
+
+def peaks_of(write: Box) -> pd.DataFrame:
+    read = read_box(write, IMAGE.shape, DETECTOR)
+    return detect_block(IMAGE[read.slices], read, write, shape=IMAGE.shape, field=FIELD, detector=DETECTOR)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(infer, "TILE_PX", 64)
+
+
+def assert_same(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    assert len(a) == len(b)
+    np.testing.assert_allclose(
+        a.sort_values(KEY).to_numpy(float), b.sort_values(KEY).to_numpy(float), rtol=1e-3, atol=1e-3
+    )
+
+
+WHOLE = peaks_of(Box.of_shape(IMAGE.shape))
+
+
+def test_there_are_peaks_to_compare():
+    assert len(WHOLE) > 1000
+    assert WHOLE.dtypes["z_vox"] == np.int64
+
+
+def test_tiled_equals_untiled(small_tiles):
+    assert_same(peaks_of(Box.of_shape(IMAGE.shape)), WHOLE)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("seed", range(20))
+def test_any_cut_into_blocks_gives_the_same_peaks(seed):
+    rng = np.random.default_rng(seed)
+    block = tuple(int(rng.integers(a, b)) for a, b in ((1, 5), (30, 200), (30, 200)))
+    parts = [peaks_of(b.write) for b in BlockGrid(IMAGE.shape, block)]
+    assert_same(pd.concat(parts), WHOLE)
+
+
+def test_a_wider_read_box_changes_nothing(small_tiles):
+    write = Box((1, 64, 64), (2, 128, 128))
+    wide = detect_block(IMAGE, Box.of_shape(IMAGE.shape), write, shape=IMAGE.shape, field=FIELD, detector=DETECTOR)
+    pd.testing.assert_frame_equal(wide, peaks_of(write))
+
+
+def test_blocks_on_the_lattice_read_a_halo_and_no_more():
+    write = Box((0, 1024, 2048), (8, 2048, 3072))
+    halo = DETECTOR.halo_px
+    assert read_box(write, (8, 9000, 9000), DETECTOR) == write.grow((0, halo, halo))
+
+
+def test_refuses_a_read_box_that_is_too_small():
+    write = Box((0, 0, 0), (1, 50, 50))
+    with pytest.raises(InputError, match="must show at least"):
+        detect_block(IMAGE[write.slices], write, write, shape=IMAGE.shape, field=FIELD, detector=DETECTOR)
+
+
+def test_the_network_sees_no_farther_than_it_says():
+    net = CenterNet((4, 6, 8), 2).eval()
+    radius, n = net.receptive_radius_px, 256
+    image = torch.randn(1, 1, n, n, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = net(image)
+        for shift in range(8):
+            at = 64 + shift
+            changed = image.clone()
+            changed[..., at, :] += 100.0
+            rows = torch.nonzero((net(changed) != before).any(dim=-1).any(dim=1)[0]).ravel() * 2
+            assert rows.min() >= at - radius - 1
+            assert rows.max() <= at + radius
+    assert net.halo_px >= radius
+    assert net.halo_px % net.backbone.multiple_px == 0
+
+
+class Oracle(torch.nn.Module):
+    """Answers with the targets of known points, whatever it is shown."""
+
+    def __init__(self, output: torch.Tensor) -> None:
+        super().__init__()
+        self.output, self.backbone, self.halo_px = output, CenterNet((4, 6, 8), 2).backbone, 48
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        assert image.shape[2] // 2 == self.output.shape[2]
+        return self.output
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_points_survive_targets_and_decoding(seed):
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(8, 120, 16), np.arange(8, 120, 16)), -1).reshape(-1, 2)
+    points = grid + rng.uniform(-3, 3, grid.shape)
+    target = make_targets((128 + 96, 128 + 96), points + 48, np.full(len(points), 3.5), 2)
+    output = torch.full((1, 5, 112, 112), -20.0)
+    output[0, 0] = torch.logit(torch.from_numpy(target.heatmap).clamp(1e-6, 1 - 1e-6))
+    output[0, 1:3, target.cells[:, 0], target.cells[:, 1]] = torch.from_numpy(target.offset.T)
+    output[0, 3:5, target.cells[:, 0], target.cells[:, 1]] = torch.from_numpy(target.size.T)
+    oracle = Detector(Oracle(output), DetectorSettings(peak_threshold=0.9), torch.device("cpu"), "", {})
+    image = volume((1, 128, 128))
+    whole = Box.of_shape(image.shape)
+    found = detect_block(image, whole, whole, shape=image.shape, field=field_of(image), detector=oracle)
+    key = np.lexsort((points[:, 1], points[:, 0]))
+    found = found.sort_values(["y_vox", "x_vox"])
+    np.testing.assert_allclose(found[["y_vox", "x_vox"]].to_numpy(), points[key], atol=0.01)
+    np.testing.assert_allclose(found["radius_px"], 3.5, atol=1e-4)
+
+
+def test_decode_is_the_inverse_of_the_offset():
+    np.testing.assert_allclose(decode([[3, 4]], [[0.25, 0.5]], 2), [[6.5, 9.0]])
+
+
+def test_of_equal_neighbours_the_first_is_the_peak():
+    logits = torch.full((6, 6), -5.0)
+    logits[2, 2] = logits[2, 3] = logits[3, 2] = 40.0
+    logits[5, 5] = 1.0
+    assert torch.nonzero(local_maxima(logits, 0.0)).tolist() == [[2, 2], [5, 5]]
+    assert not local_maxima(torch.zeros(5, 5), 0.5).any()
+
+
+@pytest.mark.parametrize("value", [0, 500, np.nan])
+def test_empty_images_have_no_cells(value):
+    image = np.full((2, 100, 100), value, dtype=np.float32)
+    whole = Box.of_shape(image.shape)
+    quiet = detector(0.5)
+    quiet.network.head[-1].bias.data[0] = -20
+    found = detect_block(image, whole, whole, shape=image.shape, field=field_of(image), detector=quiet)
+    assert len(found) == 0
+    assert list(found.columns) == list(WHOLE.columns)
+
+
+def test_tiles_without_tissue_are_not_looked_at(small_tiles, monkeypatch):
+    frame = np.full((2, 400, 400), 100.0)
+    frame[:, 150:250, 150:250] = 500
+    noisy = np.random.default_rng(0).poisson(frame)
+    seen = []
+    whole, field = Box.of_shape(noisy.shape), field_of(noisy)
+    monkeypatch.setattr(DETECTOR.network, "forward", lambda x, f=DETECTOR.network.forward: seen.append(x) or f(x))
+    detect_block(noisy, whole, whole, shape=noisy.shape, field=field, detector=DETECTOR)
+    assert 0 < len(seen) < 2 * 49

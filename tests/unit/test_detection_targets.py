@@ -1,0 +1,101 @@
+"""Points become targets and come back; the losses have their minimum where they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from volumetric.detection.losses import TargetBatch, centernet_loss, focal_loss, l1_loss
+from volumetric.detection.targets import decode, make_targets
+
+
+@given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([1, 2, 4]))
+@settings(max_examples=60, deadline=None)
+def test_points_come_back_from_their_targets(seed, n, stride):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.0, 63.99, (n, 2))
+    target = make_targets((64, 64), points, rng.uniform(1, 6, n), stride)
+    found = decode(target.cells, target.offset, stride)
+    np.testing.assert_allclose(found, points, atol=0.01)
+    assert np.all((target.offset >= 0) & (target.offset < 1 + 1e-6))
+    assert np.all(target.heatmap[tuple(target.cells.T)] == 1)
+    assert np.count_nonzero(target.heatmap == 1) == len(np.unique(target.cells, axis=0))
+
+
+@pytest.mark.parametrize(("radius", "stride", "cells"), [(5.0, 2, 2), (2.5, 1, 2), (0.4, 4, 1), (8.0, 4, 2)])
+def test_gaussian_has_the_width_of_the_method(radius, stride, cells):
+    target = make_targets((64, 64), [[32.0, 32.0]], [radius], stride)
+    v, u = target.cells[0]
+    sigma = (2 * cells + 1) / 6
+    assert target.heatmap[v, u + 1] == pytest.approx(np.exp(-1 / (2 * sigma**2)), rel=1e-6)
+    assert np.count_nonzero(target.heatmap) == (2 * cells + 1) ** 2
+    np.testing.assert_allclose(target.size, [[2 * radius, 2 * radius]])
+
+
+def test_rims_are_not_taught_but_centres_always_are():
+    target = make_targets(
+        (64, 64), [[20.0, 20.0]], [4.0], 2, ignored_px=[[22.0, 20.0], [50.0, 50.0]], ignored_radius_px=[6.0, 6.0]
+    )
+    assert target.weight[10, 10] == 1
+    assert target.weight[25, 25] == 0
+    assert target.weight[25, 29] == 1
+
+
+def test_cells_outside_cast_their_gaussian_but_ask_for_nothing():
+    target = make_targets((32, 32), [[-1.0, 10.0]], [4.0], 2)
+    assert len(target.cells) == 0
+    assert target.heatmap.max() > 0
+
+
+def ideal(target) -> torch.Tensor:
+    output = torch.zeros(1, 5, *target.heatmap.shape)
+    output[0, 0] = torch.where(torch.from_numpy(target.heatmap) == 1, 30.0, -30.0)
+    v, u = target.cells.T
+    output[0, 1:3, v, u] = torch.from_numpy(target.offset.T)
+    output[0, 3:5, v, u] = torch.from_numpy(target.size.T)
+    return output
+
+
+def batch(target) -> TargetBatch:
+    index = np.column_stack([np.zeros(len(target.cells), np.int64), target.cells])
+    return TargetBatch(
+        torch.from_numpy(target.heatmap)[None],
+        torch.from_numpy(target.weight)[None],
+        torch.from_numpy(index),
+        torch.from_numpy(target.offset),
+        torch.from_numpy(target.size),
+    )
+
+
+def test_the_loss_vanishes_for_the_ideal_answer_only():
+    target = make_targets((64, 64), [[20.3, 21.9], [40.0, 12.5]], [3.0, 5.0], 2)
+    best = centernet_loss(ideal(target), batch(target))
+    assert best.item() == pytest.approx(0, abs=1e-6)
+    worse = ideal(target)
+    worse[0, 1:3] += 0.25
+    worse[0, 3:5] += 1.0
+    # Two components each: offset 2 x 0.25, and a tenth of 2 x 1 pixel.
+    assert centernet_loss(worse, batch(target)).item() == pytest.approx(0.5 + 0.2, abs=1e-5)
+
+
+def test_focal_loss_is_the_published_formula():
+    rng = np.random.default_rng(0)
+    target = make_targets((32, 32), [[10.0, 10.0], [20.0, 25.0]], [4.0, 3.0], 2)
+    logits = rng.normal(size=target.heatmap.shape)
+    p, h = 1 / (1 + np.exp(-logits)), target.heatmap.astype(np.float64)
+    terms = np.where(h == 1, (1 - p) ** 2 * np.log(p), (1 - h) ** 4 * p**2 * np.log(1 - p))
+    found = focal_loss(
+        torch.from_numpy(logits)[None], torch.from_numpy(h)[None], torch.ones(1, *h.shape, dtype=torch.float64)
+    )
+    assert found.item() == pytest.approx(-terms.sum() / 2)
+
+
+def test_slices_without_cells_have_a_finite_loss():
+    target = make_targets((32, 32), [], [], 2)
+    value = centernet_loss(torch.zeros(1, 5, 16, 16, requires_grad=True), batch(target))
+    value.backward()
+    assert torch.isfinite(value)
+    assert l1_loss(torch.zeros(0, 2), torch.zeros(0, 2)).item() == 0

@@ -1,0 +1,1 @@
+"""The cell detector: CenterNet on single slices."""

@@ -1,0 +1,161 @@
+"""Peaks of a block of slices, the same however the volume is cut into blocks.
+
+The network always sees whole tiles of one lattice over the volume, with a halo of at least its receptive radius, and
+zero contrast beyond the volume. A peak belongs to the tile and to the block that hold the first pixel of its output
+cell. A block whose edges are tile edges computes nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from volumetric.detection.model import Detector
+from volumetric.detection.targets import decode
+from volumetric.errors import InputError
+from volumetric.geometry.box import Box, Index3
+from volumetric.imaging.intensity import ContrastField
+from volumetric.points.linking import PEAK_COLUMNS
+
+Image = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+TILE_PX = 1024
+"""Edge of a tile's core: with a halo of 48 px, 84% of the work is not overlap (512: 71%)."""
+
+
+def read_box(write: Box, shape: Index3, detector: Detector) -> Box:
+    """What a block needs to read to find the peaks of its write box: whole tiles and their halo."""
+    tiles = write.divide((1, TILE_PX, TILE_PX)).multiply((1, TILE_PX, TILE_PX))
+    return tiles.grow((0, detector.halo_px, detector.halo_px)).clip(shape)
+
+
+def detect_block(
+    image: Image,
+    read: Box,
+    write: Box,
+    *,
+    shape: Index3,
+    field: ContrastField,
+    detector: Detector,
+) -> pd.DataFrame:
+    """Peaks in the write box, slice by slice.
+
+    Args:
+        image: (z, y, x) grey values of `read`, any numeric type.
+        read: `read_box(write, shape, detector)` or more.
+        write: the block's own voxels.
+        shape: of the whole volume.
+        field: contrast of the whole volume.
+        detector: runs where it was loaded; on a CPU it uses the threads that torch has.
+
+    Returns:
+        One row a peak, ordered by slice, tile, row and column: `z_vox` int64; `y_vox`, `x_vox` float64;
+        `score` (0 to 1), `radius_px`, `intensity` (grey value, mean of 3 x 3), `background` (grey value) and
+        `contrast` (mean of 3 x 3), all float64.
+
+    Raises:
+        InputError: the read box is too small, or the image does not have its shape.
+    """
+    needed = read_box(write, shape, detector)
+    if needed.intersect(read) != needed or image.shape != read.shape:
+        raise InputError(
+            f"to find the peaks of {write} the image must show at least {needed}, got {read} of shape {image.shape}"
+        )
+    parts = [
+        _tile_peaks(image, read, tile, write, field=field, detector=detector)
+        for z in range(write.start[0], write.stop[0])
+        for tile in _tiles(z, write, shape)
+        if field.tissue_in(tile)
+    ]
+    columns = np.concatenate([*parts, np.empty((0, len(PEAK_COLUMNS)))])
+    return pd.DataFrame(columns, columns=list(PEAK_COLUMNS)).astype({"z_vox": np.int64})
+
+
+def _tiles(z: int, write: Box, shape: Index3) -> Iterator[Box]:
+    """The cores of one slice's tiles that meet the write box, clipped to the volume."""
+    lattice = write.divide((1, TILE_PX, TILE_PX))
+    for v in range(lattice.start[1], lattice.stop[1]):
+        for u in range(lattice.start[2], lattice.stop[2]):
+            yield Box((z, v, u), (z + 1, v + 1, u + 1)).multiply((1, TILE_PX, TILE_PX)).clip(shape)
+
+
+def _tile_peaks(
+    image: Image, read: Box, tile: Box, write: Box, *, field: ContrastField, detector: Detector
+) -> npt.NDArray[np.float64]:
+    halo, stride = detector.halo_px, detector.settings.stride
+    lattice = detector.network.backbone.multiple_px
+    height, width = (-(-n // lattice) * lattice + 2 * halo for n in tile.shape[1:])
+    seen = tile.grow((0, halo, halo)).intersect(read)
+    grey = image[seen.relative_to(read).slices]
+    contrast = np.zeros((height, width), dtype=np.float32)
+    place = seen.relative_to(Box(tile.start, tile.stop).grow((0, halo, halo)))
+    contrast[place.slices[1:]] = field.normalise(grey, seen)[0]
+    cells, logits, offset, size = _peaks(contrast, detector)
+
+    corner = np.asarray(tile.start[1:]) - halo
+    first = cells * stride + corner
+    own = tile.intersect(write)
+    keep = np.all((first >= own.start[1:]) & (first < own.stop[1:]), axis=1)
+    cells, logits, offset, size = cells[keep], logits[keep], offset[keep], size[keep]
+
+    points = decode(cells, offset, stride)
+    nearest = np.rint(points).astype(np.int64)
+    yx = points + corner
+    z = np.full((len(yx), 1), float(tile.start[0]))
+    window = np.asarray(place.start[1:])
+    return np.column_stack(
+        [
+            z,
+            yx,
+            1 / (1 + np.exp(-logits.astype(np.float64))),
+            np.maximum(size.mean(axis=1), 0.0) / 2,
+            _mean_3x3(grey[0], nearest - window),
+            field.background_at(np.column_stack([z, yx])),
+            _mean_3x3(contrast, nearest),
+        ]
+    )
+
+
+@torch.inference_mode()
+def _peaks(contrast: Floats, detector: Detector) -> tuple[Ints, Floats, Floats, Floats]:
+    """Cells (n, 2), logits (n,), offsets (n, 2) and sizes (n, 2) of the local maxima of one tile."""
+    batch = torch.from_numpy(contrast)[None, None].to(detector.device).contiguous(memory_format=torch.channels_last)
+    output = detector.network(batch)[0]
+    threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
+    cells = torch.nonzero(local_maxima(output[0], threshold))
+    values = output[:, cells[:, 0], cells[:, 1]].T.cpu().numpy()
+    # Offsets a little outside their cell are noise of the regression; further away is another cell's business.
+    offset = np.clip(values[:, 1:3], -0.5, 1.5)
+    return cells.cpu().numpy(), values[:, 0], offset, values[:, 3:5]
+
+
+def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Cells of (V, U) logits above the threshold that no neighbour of their 3 x 3 exceeds; bool (V, U).
+
+    Of equal neighbours the first in row order stays. Logits, as probabilities near 1 collapse to equal floats.
+    """
+    best = functional.max_pool2d(logits[None, None], 3, stride=1, padding=1)[0, 0]
+    maxima = (logits == best) & (logits > threshold)
+    around = functional.pad(maxima, (1, 1, 1, 0))
+    rows, columns = logits.shape
+    before = around[:rows, :columns] | around[:rows, 1 : columns + 1] | around[:rows, 2:] | around[1:, :columns]
+    return maxima & ~before
+
+
+def _mean_3x3(image: Image, at: Ints) -> npt.NDArray[np.float64]:
+    """Mean around each pixel (y, x), the image's edge repeated; float64 (n,)."""
+    steps = (-1, 0, 1)
+    top, left = image.shape[0] - 1, image.shape[1] - 1
+    total = np.zeros(len(at))
+    for dy in steps:
+        for dx in steps:
+            total += image[np.clip(at[:, 0] + dy, 0, top), np.clip(at[:, 1] + dx, 0, left)]
+    return total / 9

@@ -1,0 +1,60 @@
+"""Losses of CenterNet: modified focal loss for the centres, L1 for offsets and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+ALPHA, BETA = 2.0, 4.0
+SIZE_WEIGHT = 0.1
+
+
+def focal_loss(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Modified focal loss (method, equation 20; Zhou et al. 2019, equation 1), a scalar.
+
+    Args:
+        logits: (n, V, U) logits of the centre.
+        heatmap: (n, V, U) in [0, 1]; centres are where it is exactly 1.
+        weight: (n, V, U), 0 where nothing is taught.
+
+    The sum is divided by the number of taught centres, or by 1 if there are none.
+    """
+    probability = torch.sigmoid(logits)
+    centre = heatmap == 1
+    hit = (1 - probability) ** ALPHA * functional.logsigmoid(logits)
+    miss = (1 - heatmap) ** BETA * probability**ALPHA * functional.logsigmoid(-logits)
+    total = (torch.where(centre, hit, miss) * weight).sum()
+    return -total / (centre * weight).sum().clamp(min=1.0)
+
+
+def l1_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean over centres of the L1 norm (equations 21 and 22); (k, 2) each; 0 for no centres."""
+    return (predicted - target).abs().sum() / max(len(target), 1)
+
+
+@dataclass(frozen=True)
+class TargetBatch:
+    """Targets of n slices with k centres in all.
+
+    Args:
+        heatmap: (n, V, U) in [0, 1].
+        weight: (n, V, U), 0 where nothing is taught.
+        index: (k, 3) int64, slice, v and u of each centre.
+        offset: (k, 2) in cells.
+        size: (k, 2) in pixels.
+    """
+
+    heatmap: torch.Tensor
+    weight: torch.Tensor
+    index: torch.Tensor
+    offset: torch.Tensor
+    size: torch.Tensor
+
+
+def centernet_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
+    """Focal + offset + 0.1 size (equation 23) of (n, 5, V, U) outputs, a scalar."""
+    at = output[targets.index[:, 0], :, targets.index[:, 1], targets.index[:, 2]]
+    centres = focal_loss(output[:, 0], targets.heatmap, targets.weight)
+    return centres + l1_loss(at[:, 1:3], targets.offset) + SIZE_WEIGHT * l1_loss(at[:, 3:5], targets.size)

@@ -1,0 +1,116 @@
+"""A detector as it is used: weights ready for inference, and what its checkpoint says about them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from volumetric.detection.centernet import CenterNet
+from volumetric.errors import InputError
+from volumetric.learn.unet import fold_batch_norm
+from volumetric.points.linking import LinkSettings
+from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
+
+ARCHITECTURE = "centernet-unet-1"
+NORMALISATION = "shot-noise-contrast-1"
+"""What the network's input means: `imaging.intensity`; a change there needs a new name and new weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """What a checkpoint's header says besides its provenance."""
+
+    channels: tuple[int, ...] = (24, 48, 96)
+    stride: int = 2
+    peak_threshold: float = 0.2
+    """Least score of a peak in a slice; linking then decides about the cell."""
+
+    linking: LinkSettings = field(default_factory=LinkSettings)
+    radius_range_px: tuple[float, float] = (2.0, 6.0)
+    """Radii of cells in the training data; an image should be taken at a pyramid level that fits."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A network in inference mode with its settings; do not train it, normalisation layers are merged."""
+
+    network: CenterNet
+    settings: DetectorSettings
+    device: torch.device
+    sha256: str
+    provenance: dict[str, Any]
+
+    @property
+    def halo_px(self) -> int:
+        return self.network.halo_px
+
+
+def default_checkpoint() -> Path:
+    """The checkpoint that comes with the package."""
+    return Path(str(files("volumetric.detection"))) / "weights" / "centernet-phantom-1.safetensors"
+
+
+def save_detector(path: Path, network: CenterNet, settings: DetectorSettings, provenance: dict[str, Any]) -> str:
+    """Write a checkpoint; returns its sha256."""
+    tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    header = {
+        "architecture": ARCHITECTURE,
+        "normalisation": NORMALISATION,
+        "settings": asdict(settings),
+        "training": provenance,
+    }
+    return write_checkpoint(path, tensors, header)
+
+
+def load_detector(path: Path | None = None, device: torch.device | None = None) -> Detector:
+    """The detector of a checkpoint (by default the one that comes with the package) on a device (by default the CPU).
+
+    It is read once a process.
+
+    Raises:
+        InputError: the file is no such checkpoint, is damaged, or was made for another version.
+    """
+    whole = (path or default_checkpoint()).resolve()
+    written_ns = whole.stat().st_mtime_ns if whole.is_file() else 0
+    return _load(whole, written_ns, device or torch.device("cpu"))
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, written_ns: int, device: torch.device) -> Detector:  # noqa: ARG001 - a new file is another key
+    tensors, header = read_checkpoint(path)
+    found = (header.get("architecture"), header.get("normalisation"))
+    if found != (ARCHITECTURE, NORMALISATION):
+        raise InputError(f"{path} holds {found}; this version needs {(ARCHITECTURE, NORMALISATION)}: train it again")
+    settings = _settings(header.get("settings"), path)
+    network = CenterNet(settings.channels, settings.stride)
+    try:
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    except RuntimeError as error:
+        raise InputError(f"the weights in {path} do not fit their own header: {error}") from error
+    network.eval()
+    fold_batch_norm(network)
+    network.requires_grad_(False)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Detector(network, settings, device, header["sha256"], header.get("training", {}))
+
+
+def _settings(value: object, path: Path) -> DetectorSettings:
+    known = {f.name for f in fields(DetectorSettings)}
+    if not isinstance(value, dict) or set(value) != known or not isinstance(value["linking"], dict):
+        raise InputError(f"{path} has settings that this version does not know: {value}; train it again")
+    try:
+        return DetectorSettings(
+            **{
+                **value,
+                "channels": tuple(value["channels"]),
+                "radius_range_px": tuple(value["radius_range_px"]),
+                "linking": LinkSettings(**value["linking"]),
+            }
+        )
+    except TypeError as error:
+        raise InputError(f"{path} has settings that this version does not know ({error}); train it again") from error

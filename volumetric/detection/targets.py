@@ -1,0 +1,103 @@
+"""Training targets of one slice: heatmap, offsets, sizes, and the pixels that must not teach.
+
+Conventions: a pixel's centre lies at its integer index; cell (v, u) of the output grid of stride d holds the
+centres with floor(y / d) = v and floor(x / d) = u, and its offset is what the floor took away, in [0, 1).
+Equations 16 and 19 of the method; Zhou et al. 2019, section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Points = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the network should say about one slice; v, u is the output grid.
+
+    Args:
+        heatmap: (V, U) float32, 1 exactly at each centre's cell, a Gaussian around it.
+        weight: (V, U) float32, 0 where the slice shows the rim of a cell that is centred elsewhere.
+        cells: (n, 2) int64, the centres' cells.
+        offset: (n, 2) float32, in cells.
+        size: (n, 2) float32, height and width in pixels.
+    """
+
+    heatmap: Floats
+    weight: Floats
+    cells: npt.NDArray[np.int64]
+    offset: Floats
+    size: Floats
+
+
+def make_targets(
+    shape: tuple[int, int],
+    centres_px: npt.ArrayLike,
+    radius_px: npt.ArrayLike,
+    stride: int,
+    *,
+    ignored_px: npt.ArrayLike = (),
+    ignored_radius_px: npt.ArrayLike = (),
+) -> Targets:
+    """Targets of a slice of `shape` pixels from its cells.
+
+    Args:
+        shape: pixels of the slice (y, x); multiples of the stride.
+        centres_px: (n, 2) centres (y, x); those outside the slice only cast their Gaussian into it.
+        radius_px: (n,) radii r; the Gaussian has sigma = (2 r~ + 1) / 6 cells, r~ = max(1, round(r / d)).
+        stride: pixels along an edge of an output cell.
+        ignored_px: (m, 2) places with a rim: neither cell nor background.
+        ignored_radius_px: (m,) how far each reaches.
+    """
+    centres = np.asarray(centres_px, dtype=np.float64).reshape(-1, 2)
+    radii = np.asarray(radius_px, dtype=np.float64).reshape(-1)
+    grid = (shape[0] // stride, shape[1] // stride)
+    cells = np.floor(centres / stride).astype(np.int64)
+    heatmap = np.zeros(grid, dtype=np.float32)
+    for cell, radius in zip(cells, radii, strict=True):
+        _splat(heatmap, cell, max(1, round(float(radius) / stride)))
+    weight = np.ones(grid, dtype=np.float32)
+    ignored = np.asarray(ignored_px, dtype=np.float64).reshape(-1, 2)
+    for place, reach in zip(ignored, np.asarray(ignored_radius_px, dtype=np.float64).reshape(-1), strict=True):
+        _blank(weight, place / stride, reach / stride)
+    weight[heatmap > 0.3] = 1.0
+    inside = np.all((cells >= 0) & (cells < grid), axis=1)
+    offset = (centres / stride - cells)[inside].astype(np.float32)
+    size = np.repeat(2 * radii[inside, None], 2, axis=1).astype(np.float32)
+    return Targets(heatmap, weight, cells[inside], offset, size)
+
+
+def decode(cells: npt.ArrayLike, offset: npt.ArrayLike, stride: int) -> Points:
+    """Centres in pixels (y, x) of output cells and their offsets: the inverse of `make_targets`; (n, 2) float64."""
+    whole = np.asarray(cells, dtype=np.float64).reshape(-1, 2)
+    points: Points = (whole + np.asarray(offset, dtype=np.float64).reshape(-1, 2)) * stride
+    return points
+
+
+def _splat(heatmap: Floats, cell: npt.NDArray[np.int64], radius: int) -> None:
+    """Take the maximum with a Gaussian of 2 radius + 1 cells around a cell."""
+    low, high = np.maximum(cell - radius, 0), np.minimum(cell + radius + 1, heatmap.shape)
+    if np.any(high <= low):
+        return
+    sigma = (2 * radius + 1) / 6
+    v, u = (np.arange(a, b) - c for a, b, c in zip(low, high, cell, strict=True))
+    gaussian = np.exp(-(v[:, None] ** 2 + u[None, :] ** 2) / (2 * sigma**2)).astype(np.float32)
+    window = heatmap[low[0] : high[0], low[1] : high[1]]
+    np.maximum(window, gaussian, out=window)
+
+
+def _blank(weight: Floats, place: Points, reach: float) -> None:
+    """Set the weight within `reach` cells of a place to 0."""
+    low = np.maximum(np.floor(place - reach), 0).astype(np.int64)
+    high = np.minimum(np.ceil(place + reach) + 1, weight.shape).astype(np.int64)
+    if np.any(high <= low):
+        return
+    # A cell's middle lies half a cell after its corner, less half a pixel that no target needs.
+    v, u = (np.arange(a, b) + 0.5 - p for a, b, p in zip(low, high, place, strict=True))
+    window = weight[low[0] : high[0], low[1] : high[1]]
+    window[v[:, None] ** 2 + u[None, :] ** 2 <= reach**2] = 0.0

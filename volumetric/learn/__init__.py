@@ -1,0 +1,1 @@
+"""What every network shares: the device, the backbone, the training loop."""

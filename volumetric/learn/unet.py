@@ -1,0 +1,92 @@
+"""A small U-Net that predicts at a coarser grid and whose every output depends on a bounded window.
+
+Contracting and expanding path of Ronneberger et al. 2015; batch normalisation holds fixed statistics at inference,
+so that no output depends on what else lies in the tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from volumetric.errors import InputError
+
+
+class ConvBlock(nn.Sequential):
+    """Two 3 x 3 convolutions, each with batch normalisation and ReLU; keeps the size."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        layers: list[nn.Module] = []
+        for count in (channels_in, channels_out):
+            layers += [
+                nn.Conv2d(count, channels_out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(channels_out),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    """Images (n, 1, H, W) to features (n, channels[0], H / stride, W / stride), float32.
+
+    Args:
+        channels: feature channels of the levels, finest first.
+        stride: pixels along an edge of the finest level's cells; the pixels of a cell enter as channels, so that
+            nothing is lost before the first convolution.
+
+    H and W must be multiples of `multiple_px`.
+    """
+
+    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2) -> None:
+        super().__init__()
+        if len(channels) < 1 or min(channels) < 1 or stride < 1:
+            raise InputError(f"a U-Net needs positive channels and stride, got {list(channels)} and {stride}")
+        self.channels: tuple[int, ...] = tuple(channels)
+        self.stride: int = stride
+        self.cells = nn.PixelUnshuffle(stride)
+        self.down = nn.ModuleList(
+            ConvBlock(before, after) for before, after in zip((stride**2, *channels), channels, strict=False)
+        )
+        self.pool = nn.MaxPool2d(2)
+        pairs = list(zip(channels[1:], channels[:-1], strict=True))
+        self.narrow = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for deep, shallow in pairs)
+        self.up = nn.ModuleList(ConvBlock(shallow, shallow) for _, shallow in pairs)
+        self.grow = nn.Upsample(scale_factor=2, mode="nearest")
+
+    @property
+    def multiple_px(self) -> int:
+        """The lattice on which tiles must start and end for equal results, in pixels."""
+        return self.stride << (len(self.channels) - 1)
+
+    @property
+    def radius_px(self) -> int:
+        """Farthest pixel that an output's features can depend on, beyond the edge of the output's cell.
+
+        Two 3 x 3 convolutions reach 2 cells of their level; a cell of the coarsest level adds its own extent.
+        """
+        cells = [self.stride << level for level in range(len(self.channels))]
+        return sum(4 * c for c in cells[:-1]) + 2 * cells[-1] + cells[-1] - self.stride
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        features: list[torch.Tensor] = []
+        x: torch.Tensor = self.cells(image)
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else self.pool(x))
+            features.append(x)
+        for level in reversed(range(len(self.up))):
+            x = self.up[level](features[level] + self.grow(self.narrow[level](x)))
+        return x
+
+
+def fold_batch_norm(module: nn.Module) -> None:
+    """Merge each batch normalisation into the convolution before it, in place; the module must be in eval mode."""
+    for child in module.modules():
+        if not isinstance(child, nn.Sequential):
+            continue
+        for i in range(len(child) - 1):
+            conv, norm = child[i], child[i + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                child[i] = nn.utils.fuse_conv_bn_eval(conv, norm)
+                child[i + 1] = nn.Identity()

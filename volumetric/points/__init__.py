@@ -1,0 +1,1 @@
+"""Points: matching found against true ones, and linking the peaks of slices to cells."""
