@@ -180,8 +180,9 @@ def register(
     resources = _resources(settings, workers=workers, memory=memory)
     opened = _volume(volume, out / ".work", settings, voxel_um, orientation)
     options = make(command.Config, **overlay(settings.get("register", {}), atlas=atlas, channel=channel, preset=preset))
-    plan = command.plan(opened.volume, command.open_atlas(options, atlas_dir), out, options, resources)
-    if _go([*opened.stages, Stage(plan, out / ".work" / "register")], resources, dry_run):
+    work = out / ".work" / "register"
+    plan = command.plan(opened.volume, command.open_atlas(options, atlas_dir), out, work, options)
+    if _go([*opened.stages, Stage(plan, work)], resources, dry_run):
         command.print_summary(out, console)
 
 
@@ -338,7 +339,7 @@ def _go(stages: Sequence[Stage], resources: Resources, dry_run: bool) -> bool:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: 0 done, 1 failed, 2 wrong usage or input; errors are one paragraph without a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
-    code, message = 0, ""
+    code, message, failure = 0, "", ""
     try:
         code = app(given, standalone_mode=False) or 0
     except click.ClickException as error:
@@ -347,12 +348,13 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         code, message = 1, "stopped. What is finished is kept: repeat the same command to go on"
     except VolumetricError as error:
-        code, message = error.exit_code, str(error)
+        code, message, failure = error.exit_code, str(error), traceback.format_exc()
     except Exception as error:  # a fault of the program itself: still one paragraph, with the way to its place
-        code, message = 1, f"the program failed: {type(error).__name__}: {error}. Repeat with --debug for the place"
+        code, message, failure = 1, f"the program failed: {type(error).__name__}: {error}", traceback.format_exc()
+        message += ". Repeat with --debug to see where"
     if message:
         if "--debug" in given:
-            traceback.print_exc()
+            errors.print(failure, highlight=False, markup=False)
         errors.print(f"[bold red]error:[/] {click.unstyle(message)}", highlight=False, soft_wrap=True)
     sys.exit(code)
 

@@ -84,7 +84,7 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
     atlas = register.open_atlas(registration, atlas_dir)
     detection = detect.Config(channel=inputs.signal_channel, model=config.model, block=config.block)
     plans = {
-        "register": register.plan(inputs.register_on, atlas, run.registration, registration, resources),
+        "register": register.plan(inputs.register_on, atlas, run.registration, run.work("register"), registration),
         "detect": detect.plan(inputs.signal, run.detections, run.work("detect"), detection, resources),
     }
     identities = {name: plan.identity for name, plan in plans.items()}

@@ -23,8 +23,6 @@ import tifffile
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
-from volumetric.phantom.brain import Phantom, PhantomSettings
-from volumetric.phantom.score import score_brain, score_cells
 
 from pipelines import count, detect
 from pipelines.config import Resources, Settings
@@ -37,7 +35,9 @@ from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.geometry.grid import Block, BlockGrid
 from volumetric.phantom.atlas import procedural_atlas
+from volumetric.phantom.brain import Phantom, PhantomSettings
 from volumetric.phantom.crops import full_scale_crop
+from volumetric.phantom.score import score_brain, score_cells
 from volumetric.storage.atomic import replacing, write_json
 from volumetric.storage.slices import SliceFolder
 from volumetric.storage.sources import open_source
@@ -148,12 +148,12 @@ def run_demo(
     )
     run(job.stages, resources, console)
     count.finish(job, resources, console)
-    score = score_brain(phantom.cells, read_table(job.run.cells), TOLERANCE_UM)
-    score["full_scale_crop"] = _score_crop(out / "crop", config.seed, resources, console)
-    score["seconds"] = round(time.perf_counter() - began, 1)
-    write_json(out / "score.json", score)
-    console.print(_score_table(score))
-    return score
+    result: dict[str, Any] = score_brain(phantom.cells, read_table(job.run.cells), TOLERANCE_UM)
+    result["full_scale_crop"] = _score_crop(out / "crop", config.seed, resources, console)
+    result["seconds"] = round(time.perf_counter() - began, 1)
+    write_json(out / "score.json", result)
+    console.print(_score_table(result))
+    return result
 
 
 def describe(phantom: Phantom, config: Config) -> str:
@@ -184,19 +184,18 @@ def _score_crop(folder: Path, seed: int, resources: Resources, console: Console)
     return score_cells(truth, read_table(found), CROP_TOLERANCE_UM)
 
 
-def _score_table(score: Mapping[str, Any]) -> Table:
+def _score_table(result: Mapping[str, Any]) -> Table:
     table = Table(title="Found against true", title_justify="left", box=None, header_style="bold")
     for column in ("", "true", "found", "recall", "precision", "F1", "count error", "region error"):
         table.add_column(column, justify="right")
-    rows: list[tuple[str, Mapping[str, Any]]] = [("whole brain", score), ("full-scale crop", score["full_scale_crop"])]
-    for name, row in rows:
-        region = f"{row['median_region_error']:.1%}" if "median_region_error" in row else ""
+    for name, row in (("whole brain", result), ("full-scale crop", result["full_scale_crop"])):
+        region = row.get("median_region_error")
         table.add_row(
             name,
             f"{row['cells_true']:,}",
             f"{row['cells_found']:,}",
             *(f"{row[key]:.3f}" for key in ("recall", "precision", "f1")),
-            f"{row['count_error']:+.1%}",
-            region,
+            f"{row['count_error']:.1%}",
+            "" if region is None else f"{region:.1%}",
         )
     return table

@@ -40,7 +40,7 @@ from volumetric.points.table import cells_table
 from volumetric.storage.arrays import read_arrays, write_arrays
 from volumetric.storage.omezarr import Volume
 from volumetric.storage.parts import TableParts
-from volumetric.storage.tables import table_metadata, write_pieces
+from volumetric.storage.tables import write_pieces
 
 VERSION = 1
 BLOCK = (16, 1024, 1024)
@@ -227,14 +227,6 @@ def print_summary(volume: Volume, out: Path, console: Console) -> None:
     console.print(f"[{style}]{count:,}[/] cells in {out}", highlight=False)
     if reason:
         console.print(f"[bold red]warning:[/] {reason}", highlight=False, soft_wrap=True)
-
-
-def cells_identity(path: Path) -> str:
-    """The identity a cells table was written with; raises `InputError` where it is not one of ours."""
-    identity = table_metadata(path).get("identity")
-    if identity is None:
-        raise InputError(f"{path} was not written by `volumetric detect`")
-    return identity
 
 
 def _voxels(volume: Volume, level: int) -> int:
