@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,9 @@ from volumetric.imaging.intensity import ContrastField, fit_contrast
 from volumetric.imaging.pooling import mean_pool
 from volumetric.learn.device import choose_device
 from volumetric.learn.loop import TrainSettings, train
-from volumetric.phantom.crops import random_crop
+from volumetric.phantom.atlas import procedural_atlas
+from volumetric.phantom.brain import Phantom, PhantomSettings
+from volumetric.phantom.crops import full_scale_crop, random_crop
 from volumetric.points.linking import LinkSettings, link_peaks
 from volumetric.points.matching import match_points
 from volumetric.storage.provenance import versions
@@ -46,6 +47,9 @@ LOWEST_SCORE = 0.05
 
 FAINTEST = 5.0
 """Noise levels; fainter cells are neither asked for nor looked for."""
+
+LONGEST = 6
+"""Slices of the longest cell: 4, and one on either side that its light reaches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,7 @@ class Config:
     batch: int = 16
     window_px: int = 160
     learning_rate: float = 2e-3
-    tolerance_um: float = 8.0
+    tolerance_um: float = 10.0
 
 
 Volume = tuple[npt.NDArray[np.uint16], pd.DataFrame]
@@ -75,6 +79,15 @@ def fit(image: npt.NDArray[Any], dark: float | None = None) -> ContrastField:
 def make_crop(seed: int, index: int, shape: Index3) -> Volume:
     """Synthetic crop number `index` of a seed: image and cells."""
     return random_crop(np.random.default_rng([seed, index]), shape, VOXEL_UM)
+
+
+def make_slab(seed: int, first: int = 150, stop: int = 174) -> Volume:
+    """Some slices of a synthetic brain: image and cells, all of which can be seen."""
+    brain = Phantom.build(procedural_atlas(), PhantomSettings(seed=seed))
+    z = brain.cells["z_vox"]
+    inside = (z >= first) & (z <= stop - 1)
+    near = brain.cells[(z > first - 4) & (z < stop + 3)]
+    return brain.render(first, stop)["signal"], near.assign(z_vox=near["z_vox"] - first, inside=inside, snr=np.inf)
 
 
 def prepare(seed: int, index: int, shape: Index3) -> TrainingCrop:
@@ -125,35 +138,49 @@ def run(config: Config, out: Path, device: torch.device) -> dict[str, Any]:
     return metrics
 
 
+Validation = list[tuple[pd.DataFrame, pd.DataFrame]]
+"""Peaks and true cells of held-out volumes."""
+
+
 def choose_thresholds(
     path: Path, settings: DetectorSettings, config: Config
 ) -> tuple[DetectorSettings, dict[str, Any]]:
-    """The settings with the best pooled F1 of cells on held-out crops, and what they reach there.
+    """The best settings on held-out volumes, and what they reach there.
 
-    First how peaks are linked is chosen, then which cells are kept.
+    Three kinds count alike: random crops, harder than any one microscope; crops at full scale; and some slices of a
+    synthetic brain of another seed than `volumetric demo` uses. First how peaks are linked is chosen, then which cells
+    are kept.
     """
-    volumes = [make_crop(config.seed + 1_000_003, i, config.crop_shape) for i in range(config.validation_crops)]
-    truth = [cells for _, cells in volumes]
-    peaks = [find_peaks(image, path) for image, _ in volumes]
+    seed, n = config.seed + 1_000_003, config.validation_crops
+    volumes = {
+        "random_crops": [make_crop(seed, i, config.crop_shape) for i in range(n)],
+        "fair_crops": [full_scale_crop(seed + i, (24, 384, 384)) for i in range(n // 8)],
+        "brain": [make_slab(seed)],
+    }
+    held_out = {k: [(find_peaks(image, path), cells) for image, cells in v] for k, v in volumes.items()}
 
-    def reached(choice: DetectorSettings) -> dict[str, float]:
-        likely = (p[p["score"] >= choice.peak_threshold] for p in peaks)
-        return scores(truth, [link_peaks(p, choice.linking) for p in likely], config.tolerance_um)
+    def reached(choice: DetectorSettings) -> dict[str, dict[str, float]]:
+        return {kind: scores(pairs, choice, config.tolerance_um) for kind, pairs in held_out.items()}
 
-    def best(choices: Iterable[DetectorSettings]) -> DetectorSettings:
-        return max(choices, key=lambda choice: reached(choice)["f1"])
+    def quality(choice: DetectorSettings) -> float:
+        # A biased count is worse than as many balanced errors: counts are what the detector is for.
+        results = reached(choice).values()
+        return sum(r["f1"] - 0.5 * abs(r["cells_found"] / max(r["cells_true"], 1) - 1) for r in results)
 
-    start = LinkSettings(min_contrast=FAINTEST)
-    grid = itertools.product((0.1, 0.15, 0.2, 0.3), (0.1, 0.15, 0.2, 0.3), (0, 1))
-    settings = best(
-        replace(settings, peak_threshold=t, linking=replace(start, min_dip=dip, max_gap=gap)) for t, dip, gap in grid
-    )
-    link = settings.linking
-    kept = itertools.product((0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5), (0.0, 0.1, 0.2, 0.3))
-    settings = best(
-        replace(settings, linking=replace(link, min_score=score, min_score_single=score + more)) for score, more in kept
-    )
+    ways = itertools.product((0.1, 0.2, 0.3), (0.03, 0.06, 0.1, 0.2), (2.0, 2.5, 3.5))
+    settings = max((_linked(settings, threshold, dip, reach) for threshold, dip, reach in ways), key=quality)
+    rules = itertools.product((0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55), (0.0, 0.1, 0.2, 0.3))
+    settings = max((_kept(settings, score, score + more) for score, more in rules), key=quality)
     return settings, reached(settings)
+
+
+def _linked(settings: DetectorSettings, threshold: float, dip: float, reach: float) -> DetectorSettings:
+    link = LinkSettings(min_dip=dip, reach_px=reach, max_slices=LONGEST, min_contrast=FAINTEST)
+    return replace(settings, peak_threshold=threshold, linking=link)
+
+
+def _kept(settings: DetectorSettings, score: float, single: float) -> DetectorSettings:
+    return replace(settings, linking=replace(settings.linking, min_score=score, min_score_single=round(single, 2)))
 
 
 def find_peaks(image: npt.NDArray[Any], path: Path) -> pd.DataFrame:
@@ -162,14 +189,15 @@ def find_peaks(image: npt.NDArray[Any], path: Path) -> pd.DataFrame:
     return detect_block(image, whole, whole, shape=whole.shape, field=fit(image), detector=load_detector(path))
 
 
-def scores(truth: list[pd.DataFrame], found: list[pd.DataFrame], tolerance_um: float) -> dict[str, float]:
+def scores(held_out: Validation, settings: DetectorSettings, tolerance_um: float) -> dict[str, float]:
     """Pooled precision, recall and F1 of cells, matched one-to-one in 3-D.
 
     True cells that are fainter than `FAINTEST` or centred beyond the border are not asked for, and finding one is
     no mistake.
     """
     n_pairs = n_truth = n_found = 0
-    for true, cells in zip(truth, found, strict=True):
+    for peaks, true in held_out:
+        cells = link_peaks(peaks[peaks["score"] >= settings.peak_threshold], settings.linking)
         asked = (true["inside"] & (true["snr"] >= FAINTEST)).to_numpy()
         pairs = match_points(_um(true), _um(cells), tolerance_um)
         counted = int(asked[pairs[:, 0]].sum())

@@ -81,7 +81,8 @@ def load_detector(path: Path | None = None, device: torch.device | None = None) 
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, written_ns: int, device: torch.device) -> Detector:  # noqa: ARG001 - a new file is another key
+def _load(path: Path, written_ns: int, device: torch.device) -> Detector:
+    # The time of writing is part of the cache's key alone: a new file at the same place is read anew.
     tensors, header = read_checkpoint(path)
     found = (header.get("architecture"), header.get("normalisation"))
     if found != (ARCHITECTURE, NORMALISATION):
