@@ -127,8 +127,8 @@ class Job:
                 f"the brain fits the atlas clearly better with the orientation {better} than with "
                 f"{self.volume.orientation} as declared: check it before you believe any count"
             )
-        with replacing(self.out / "overlay.png") as temporary:
-            overlay_png(self.volume, self.volume.channels[self.channel], labels, temporary)
+        colours = {r.region_id: _unit(r.rgb) for r in self.atlas.ontology.regions}
+        overlay_png(self.volume, self.volume.channels[self.channel], labels, self.out / "overlay.png", colours)
         write_json(
             self.out / "quality.json",
             {
@@ -218,6 +218,10 @@ def read_quality(registration: Path) -> dict[str, Any]:
         raise InputError(f"{registration} holds no registration: run `volumetric register` first")
     found: dict[str, Any] = read_json(path)
     return found
+
+
+def _unit(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    return (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
 
 
 def _rounded(value: float) -> float | None:

@@ -28,8 +28,12 @@ from volumetric.phantom.vessels import random_tubes
 
 CHANNELS = ("signal", "background")
 
-SHADING = {"signal": (256, 0.25), "background": (384, 0.12)}
-"""Tile edge in pixels and depth of the uneven illumination of each channel."""
+SHADING = {"signal": (256, 0.25), "background": (384, 0.05)}
+"""Tile edge in pixels and depth of the uneven illumination of each channel; the background channel is what is left
+after a flat-field correction."""
+
+TONES = {"signal": 0.1, "background": 0.04}
+"""Standard deviation over regions of how much brighter or darker a region is than the atlas' template says."""
 
 CAMERA = Camera()
 """Both channels' camera."""
@@ -166,9 +170,11 @@ def _tissue(
     row = np.searchsorted(ids, region)
     fields = {}
     for name, (low, high, power) in {"signal": (140, 760, 0.8), "background": (120, 1150, 1.0)}.items():
-        tone = rng.lognormal(0, 0.07, len(ids))
+        tone = rng.lognormal(0, TONES[name], len(ids))
         inside = ndimage.gaussian_filter((region > 0).astype(np.float32), 0.6)
-        light = inside * (low + high * relative**power) * ndimage.gaussian_filter(tone[row].astype(np.float32), 0.6)
+        # The template fades at the brain's edge by itself: multiplied by `inside` too, the brain would look smaller.
+        light = low * inside + high * relative**power
+        light *= ndimage.gaussian_filter(tone[row].astype(np.float32), 0.6)
         light = 0.85 * light + 0.15 * ndimage.gaussian_filter(light, 60 / step) + 6
         fields[name] = CoarseField(light.astype(np.float32), VoxelSpace((step,) * 3))
     return fields
