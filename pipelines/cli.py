@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
-import click
 import typer
 from rich.console import Console
 
@@ -332,30 +331,30 @@ def _go(stages: Sequence[Stage], resources: Resources, dry_run: bool) -> bool:
     if dry_run:
         show(stages, resources, console)
         return False
-    run(stages, resources, console)
+    try:
+        run(stages, resources, console)
+    except KeyboardInterrupt as interrupt:
+        raise VolumetricError("stopped. What is finished is kept: repeat the same command to go on") from interrupt
     return True
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: 0 done, 1 failed, 2 wrong usage or input; errors are one paragraph without a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
-    code, message, failure = 0, "", ""
     try:
-        code = app(given, standalone_mode=False) or 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code, message = 1, "stopped. What is finished is kept: repeat the same command to go on"
+        app(given)  # leaves through SystemExit: 0, or 2 for wrong usage
     except VolumetricError as error:
-        code, message, failure = error.exit_code, str(error), traceback.format_exc()
+        _fail(str(error), error.exit_code, "--debug" in given)
     except Exception as error:  # a fault of the program itself: still one paragraph, with the way to its place
-        code, message, failure = 1, f"the program failed: {type(error).__name__}: {error}", traceback.format_exc()
-        message += ". Repeat with --debug to see where"
-    if message:
-        if "--debug" in given:
-            errors.print(failure, highlight=False, markup=False)
-        errors.print(f"[bold red]error:[/] {click.unstyle(message)}", highlight=False, soft_wrap=True)
+        message = f"the program failed: {type(error).__name__}: {error}. Repeat with --debug to see where"
+        _fail(message, 1, "--debug" in given)
+
+
+def _fail(message: str, code: int, debug: bool) -> NoReturn:
+    if debug:
+        errors.print(traceback.format_exc(), highlight=False, markup=False)
+    errors.print("error: ", style="bold red", end="")
+    errors.print(message, highlight=False, markup=False, soft_wrap=True)
     sys.exit(code)
 
 

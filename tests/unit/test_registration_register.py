@@ -11,6 +11,7 @@ from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration import register as register_module
+from volumetric.registration.ants import RECIPES, fitted
 from volumetric.registration.prepare import Prepared, prepare
 from volumetric.registration.quality import folding_fraction, inverse_consistency_um
 from volumetric.registration.register import Registration, register
@@ -98,6 +99,18 @@ def test_a_crash_tells_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RegistrationError, match="linear part") as caught:
         register(prepared, template(), VoxelSpace((SPACING,) * 3), preset="fast")
     assert "Error" in str(caught.value)
+
+
+def test_a_recipe_fits_the_images() -> None:
+    standard = RECIPES["standard"]
+    fine = fitted(standard, [(280, 176, 244), (270, 155, 217)])
+    assert [level[1] for level in fine.deformable] == [16, 8, 4, 2, 1]
+    assert fine.deformable[-1][0] == 5
+    assert fine.deformable[:-1] == standard.deformable[:-1]
+    coarse = fitted(standard, [(148, 96, 130), (135, 78, 109)])
+    assert coarse.deformable == standard.deformable[1:]
+    tiny = fitted(standard, [(148, 96, 130), (5, 5, 5)])
+    assert [level[1] for level in tiny.linear] == [standard.linear[-1][1]]
 
 
 def test_wrong_use_is_refused(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ Directions, for p in the fixed image and q in the moving one (ANTs maps fixed po
 from __future__ import annotations
 
 import json
+import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,9 @@ import numpy.typing as npt
 MM_PER_UM = 1e-3
 SMALLEST_SIDE = 8
 """Voxels a shrunken image keeps along its shortest side; coarser levels of a recipe are left out."""
+LEVEL_WORK = 6e7
+"""Iterations times voxels that one level of SyN may cost; finer atlases get fewer iterations at full resolution.
+100 um: 12 of 12; 50 um: 5, about a minute on two cores, where 12 more gain little."""
 
 Level = tuple[int, int, int]
 """Iterations, shrink factor, smoothing in voxels."""
@@ -36,11 +41,11 @@ Level = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Levels of each part, coarse to fine; measured values are in `docs/registration.md`.
+    """Levels of each part, coarse to fine.
 
     Args:
         linear: of the rigid and of the affine stage each; these stop early when converged.
-        deformable: of SyN; always all iterations, because stopping on the noisy slope of the mutual
+        deformable: of SyN, the last at full resolution (with 0 iterations the fields are only brought to it); always all iterations, because stopping on the noisy slope of the mutual
             information left twice the error (phantom, 100 um) and made the time unpredictable.
         sampling: share of the voxels from which the linear stages estimate the mutual information.
         gradient_step: SyN's step, in voxels.
@@ -59,30 +64,45 @@ class Recipe:
 LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
 
 RECIPES = {
-    "fast": Recipe(LINEAR, ((40, 16, 4), (60, 8, 3), (60, 4, 2), (25, 2, 1))),
+    "fast": Recipe(LINEAR, ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1), (0, 1, 0))),
     "standard": Recipe(LINEAR, ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1), (12, 1, 0))),
 }
 """Presets by name."""
 
 
-def linear_command(recipe: Recipe, folder: Path, side: int, seed: int) -> list[str]:
-    """Arguments of antsRegistration for translation, rigid and affine; `side` is the shortest, in voxels."""
+def fitted(recipe: Recipe, shapes: Sequence[tuple[int, ...]]) -> Recipe:
+    """The recipe without levels too coarse for the smaller image or too long for the fixed one, the first."""
+    side = min(min(shape) for shape in shapes)
+    voxels = math.prod(shapes[0])
+
+    def large_enough(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        return tuple(level for level in levels if side >= SMALLEST_SIDE * level[1]) or levels[-1:]
+
+    deformable = tuple(
+        (min(n, max(2, round(LEVEL_WORK * shrink**3 / voxels))), shrink, sigma)
+        for n, shrink, sigma in large_enough(recipe.deformable)
+    )
+    return replace(recipe, linear=large_enough(recipe.linear), deformable=deformable)
+
+
+def linear_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
+    """Arguments of antsRegistration for translation, rigid and affine."""
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
     args = _common(folder / "ants_linear_", seed, f"[{images},1]")
     for name in ("Rigid", "Affine"):
         args += ["--transform", f"{name}[0.1]"]
         args += ["--metric", f"Mattes[{images},1,{recipe.bins},Regular,{recipe.sampling}]"]
-        args += _schedule(recipe.linear, side, "1e-6,10")
+        args += _schedule(recipe.linear, "1e-6,10")
     return args
 
 
-def deformable_command(recipe: Recipe, folder: Path, side: int, seed: int) -> list[str]:
+def deformable_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
     """Arguments of antsRegistration for SyN after the linear part."""
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
     args = _common(folder / "ants_", seed, f"{folder / 'ants_linear_0GenericAffine.mat'}")
     args += ["--transform", f"SyN[{recipe.gradient_step},{recipe.flow_sigma},0]"]
     args += ["--metric", f"Mattes[{images},1,{recipe.bins},None]"]
-    return args + _schedule(recipe.deformable, side, "-1e6,8")  # a slope never reached: all iterations
+    return args + _schedule(recipe.deformable, "-1e6,8")  # a slope never reached: all iterations
 
 
 def _common(prefix: Path, seed: int, start: str) -> list[str]:
@@ -93,9 +113,8 @@ def _common(prefix: Path, seed: int, start: str) -> list[str]:
     ]
 
 
-def _schedule(levels: tuple[Level, ...], side: int, convergence: str) -> list[str]:
-    used = [level for level in levels if side >= SMALLEST_SIDE * level[1]] or [levels[-1]]
-    iterations, shrinks, sigmas = ("x".join(str(level[i]) for level in used) for i in range(3))
+def _schedule(levels: tuple[Level, ...], convergence: str) -> list[str]:
+    iterations, shrinks, sigmas = ("x".join(str(level[i]) for level in levels) for i in range(3))
     return [
         *("--convergence", f"[{iterations},{convergence}]"),
         *("--shrink-factors", shrinks, "--smoothing-sigmas", f"{sigmas}vox"),
@@ -108,17 +127,16 @@ def run(folder: Path, part: str) -> None:
 
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     keep = Path(job["keep"])
-    recipe = RECIPES[job["preset"]]
     images = {name: np.load(folder / f"{name}.npy") for name in ("fixed", "moving")}
-    side = min(min(image.shape) for image in images.values())
+    recipe = fitted(RECIPES[job["preset"]], [image.shape for image in images.values()])
     if part == "linear":
         for name, image in images.items():
             ants.image_write(_to_ants(ants, image, **job[name]), str(keep / f"{name}.nii.gz"))
-        ants.registration(linear_command(recipe, keep, side, job["seed"]), None)
+        ants.registration(linear_command(recipe, keep, job["seed"]), None)
         found = ants.read_transform(str(keep / "ants_linear_0GenericAffine.mat"))
         np.save(folder / "linear.npy", _linear_from_ants(found.parameters, found.fixed_parameters))
         return
-    ants.registration(deformable_command(recipe, keep, side, job["seed"]), None)
+    ants.registration(deformable_command(recipe, keep, job["seed"]), None)
     for name, file in (("warp", "ants_1Warp.nii.gz"), ("inverse_warp", "ants_1InverseWarp.nii.gz")):
         np.save(folder / f"{name}.npy", _field_from_ants(ants.image_read(str(keep / file)).numpy()))
 
