@@ -18,12 +18,12 @@ from volumetric.phantom.brain import Phantom, PhantomSettings
 from volumetric.storage.atomic import write_json
 from volumetric.storage.transforms import write_map
 
-SETTINGS = PhantomSettings(scale=1 / 24, seed=3)
+SETTINGS = PhantomSettings(scale=1 / 32, seed=3)
 
 
 @lru_cache(maxsize=1)
 def phantom() -> Phantom:
-    """About 5 Mvoxel and some hundred cells."""
+    """About 3 Mvoxel and some hundred cells."""
     return Phantom.build(procedural_atlas(), SETTINGS)
 
 
@@ -70,7 +70,8 @@ def write_true_registration(folder: Path, atlas: Atlas) -> None:
     }
     known = {"name": atlas.name, "identity": atlas.identity}
     write_json(
-        folder / "quality.json", {"volume": volume, "atlas": known, "identity": "true map", "warnings": [], "seconds": 0}
+        folder / "quality.json",
+        {"volume": volume, "atlas": known, "identity": "true map", "warnings": [], "seconds": 0},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,16 @@ import pandas as pd
 import pytest
 import tifffile
 
+from pipelines import detect, ingest
+from pipelines.config import Resources
 from tests.faults.killing import killed, repeated_after_done, undisturbed
+from tests.small_brain import Files, write_files, write_true_registration
+from volumetric.atlas.loader import load_atlas
+from volumetric.blocks.execute import Execution, execute
 from volumetric.geometry.box import Box
 from volumetric.storage.omezarr import open_ome_zarr
+from volumetric.storage.sources import open_source
+from volumetric.storage.transforms import read_map
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +81,102 @@ def test_ingest(tmp_path: Path) -> None:
         return ["ingest", str(slices), str(folder / "brain.ome.zarr"), "--voxel-um", "5", "2", "2", "--workers", "1"]
 
     check(Case(arguments, ".brain.ome.zarr.work/journal.jsonl", volume_levels), tmp_path, seed=1)
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Path]:
+    """The small phantom's files and a volume of its signal."""
+    folder = tmp_path_factory.mktemp("brain")
+    files = write_files(folder)
+    config = ingest.Config(voxel_um=files.voxel_um, orientation=files.orientation)
+    plan = ingest.plan(open_source(files.slices / "signal"), folder / "brain.ome.zarr", config)
+    execute(plan, folder / "work", Execution())
+    write_true_registration(folder / "registration", load_atlas(files.atlas))
+    return files, folder
+
+
+def tables(*names: str) -> Callable[[Path], dict[str, object]]:
+    def read(folder: Path) -> dict[str, object]:
+        assert not [p for p in folder.rglob("*.partial") if ".work" not in p.parts]
+        kinds = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+        return {name: kinds[Path(name).suffix](folder / name) for name in names}
+
+    return read
+
+
+def test_detect(brain: tuple[Files, Path], tmp_path: Path) -> None:
+    volume = str(brain[1] / "brain.ome.zarr")
+
+    def arguments(folder: Path) -> list[str]:
+        return [
+            "detect",
+            volume,
+            "--out",
+            str(folder / "cells.parquet"),
+            "--workers",
+            "1",
+            "--block",
+            "4",
+            "512",
+            "512",
+        ]
+
+    check(Case(arguments, ".cells.parquet.work/detect/journal.jsonl", tables("cells.parquet")), tmp_path, seed=2)
+
+
+def test_assign(brain: tuple[Files, Path], tmp_path: Path) -> None:
+    files, folder = brain
+    cells = folder / "cells.parquet"
+    config, resources = detect.Config(), Resources()
+    execute(
+        detect.plan(open_ome_zarr(folder / "brain.ome.zarr"), cells, folder / "d", config, resources),
+        folder / "d",
+        Execution(),
+    )
+
+    def arguments(out: Path) -> list[str]:
+        registration = ["--registration", str(folder / "registration"), "--atlas", str(files.atlas)]
+        return ["assign", str(cells), *registration, "--out", str(out / "tables")]
+
+    check(
+        Case(arguments, "tables/.work/assign/journal.jsonl", tables("tables/cells.parquet", "tables/regions.csv")),
+        tmp_path,
+        seed=3,
+    )
+
+
+def test_register(brain: tuple[Files, Path], tmp_path: Path) -> None:
+    files, folder = brain
+
+    def arguments(out: Path) -> list[str]:
+        atlas = ["--atlas", str(files.atlas), "--preset", "fast"]
+        return ["register", str(folder / "brain.ome.zarr"), *atlas, "--out", str(out / "registration")]
+
+    def outputs(out: Path) -> dict[str, object]:
+        there = read_map(out / "registration" / "sample_to_atlas.zarr")
+        labels = open_ome_zarr(out / "registration" / "labels.ome.zarr")
+        assert (out / "registration" / "quality.json").is_file()
+        return {
+            "affine": there.affine,
+            "displacement": there.displacement_um,
+            "labels": labels.read(Box.of_shape(labels.shape)),
+            "overlay": np.frombuffer((out / "registration" / "overlay.png").read_bytes(), np.uint8),
+        }
+
+    check(Case(arguments, "registration/.work/register/journal.jsonl", outputs), tmp_path, seed=4)
+
+
+def test_count(brain: tuple[Files, Path], tmp_path: Path) -> None:
+    """The whole run, its report included."""
+    files, _ = brain
+
+    def arguments(out: Path) -> list[str]:
+        return ["count", str(files.slices), *files.flags(), "--out", str(out / "run")]
+
+    def outputs(out: Path) -> dict[str, object]:
+        run = out / "run"
+        assert (run / "report.html").stat().st_size > 100_000
+        assert json.loads((run / "run.json").read_text())["cells"]["total"] > 100
+        return tables("run/cells.parquet", "run/regions.csv")(out)
+
+    check(Case(arguments, "run/.work/detect/journal.jsonl", outputs), tmp_path, seed=5)

@@ -60,7 +60,7 @@ def cases() -> list[tuple[tuple[int, int, int], int, str]]:
     shape = phantom().shape
     made = []
     for number in range(CASES):
-        block = (rng.randint(1, shape[0]), rng.randint(shape[1] // 4, shape[1]), rng.randint(shape[2] // 4, shape[2]))
+        block = (rng.randint(1, shape[0]), rng.randint(shape[1] // 3, shape[1]), rng.randint(shape[2] // 3, shape[2]))
         made.append((block, rng.randint(1, 5), "dask" if number in DASK else "threads"))
     return made
 
