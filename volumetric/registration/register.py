@@ -27,7 +27,7 @@ from volumetric.errors import InputError, OutputError, RegistrationError
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.ants import RECIPES
-from volumetric.registration.prepare import Prepared, normalise
+from volumetric.registration.prepare import Prepared, even_light, normalise, tissue_mask
 from volumetric.registration.quality import size_warnings
 
 THREADS = 4
@@ -69,7 +69,7 @@ def register(
         sample: the brain, turned and resampled to the atlas' orientation and resolution.
         template: (Z, Y, X) the atlas' reference image.
         atlas_space: its voxels, um.
-        preset: `fast` or `standard`.
+        preset: `fast`, `standard` or `accurate`.
         seed: of the voxels that the linear stages look at.
         keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
             mm of the turned frame); they are thrown away without it.
@@ -91,8 +91,9 @@ def register(
         for name, space in (("fixed", wide), ("moving", sample.space)):
             job[name] = {"spacing_um": space.spacing_um, "origin_um": space.origin_um}
         (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        np.save(work / "fixed.npy", np.pad(normalise(template), MARGIN))
-        np.save(work / "moving.npy", sample.image)
+        fixed = normalise(template)
+        np.save(work / "fixed.npy", np.pad(even_light(fixed, tissue_mask(fixed)), MARGIN))
+        np.save(work / "moving.npy", even_light(sample.image, sample.mask))
         _run_ants(work, "linear", threads=1)
         _run_ants(work, "deformable", threads=THREADS)
         linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
