@@ -51,7 +51,7 @@ AtlasDir = Annotated[
     typer.Option("--atlas-dir", help="Where named atlases are. Default: $VOLUMETRIC_ATLAS_DIR, else BrainGlobe's."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
-Preset = Annotated[Literal["fast", "standard", "accurate"] | None, typer.Option(help="Registration effort.")]
+Preset = Annotated[Literal["fast", "standard"] | None, typer.Option(help="Registration effort.")]
 Model = Annotated[Path | None, typer.Option(help="Detector checkpoint. Default: the one in the package.")]
 Block = Annotated[
     tuple[int, int, int] | None,

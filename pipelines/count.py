@@ -41,7 +41,7 @@ class Config(Settings):
     orientation: str | None = None
     signal: str | None = None
     register_on: str | None = None
-    preset: Literal["fast", "standard", "accurate"] = "standard"
+    preset: Literal["fast", "standard"] = "standard"
     model: Path | None = None
     block: tuple[int, int, int] = Field(default=detect.BLOCK)
 

@@ -47,7 +47,7 @@ class Config(Settings):
 
     atlas: str
     channel: str | None = None
-    preset: Literal["fast", "standard", "accurate"] = "standard"
+    preset: Literal["fast", "standard"] = "standard"
 
 
 def open_atlas(config: Config, atlas_dir: Path | None) -> Atlas:

@@ -69,7 +69,7 @@ def register(
         sample: the brain, turned and resampled to the atlas' orientation and resolution.
         template: (Z, Y, X) the atlas' reference image.
         atlas_space: its voxels, um.
-        preset: `fast`, `standard` or `accurate`.
+        preset: `fast` or `standard`.
         seed: of the voxels that the linear stages look at.
         keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
             mm of the turned frame); they are thrown away without it.
@@ -97,6 +97,8 @@ def register(
         _run_ants(work, "linear", threads=1)
         _run_ants(work, "deformable", threads=THREADS)
         linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
+    if warp.shape[1:] != tuple(n + 2 * MARGIN for n in template.shape):
+        raise RegistrationError(f"ANTs left its fields on another grid, {warp.shape[1:]}, than the template's")
     if not all(np.all(np.isfinite(part)) for part in (linear, warp, inverse)):
         raise RegistrationError("ANTs returned a transform with values that are not finite")
     forward = _sample_to_atlas(sample, linear, inverse, wide)
