@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,7 +30,7 @@ def test_pooling_is_the_rounded_mean_of_whole_blocks(dtype: str, seed: int, fact
 def test_pooling_slab_by_slab_is_pooling_the_whole(seed: int, slabs: int) -> None:
     image = np.random.default_rng(seed).integers(0, 60000, (20, 7, 9)).astype(np.uint16)
     cuts = [*range(0, 20, 2 * slabs), 20]
-    parts = [mean_pool(image[a:b], (2, 2, 2)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [mean_pool(image[a:b], (2, 2, 2)) for a, b in pairwise(cuts)]
     assert (np.concatenate(parts) == mean_pool(image, (2, 2, 2))).all()
 
 

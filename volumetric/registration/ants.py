@@ -41,8 +41,9 @@ class Recipe:
 
     Args:
         linear: of the rigid and of the affine stage each; these stop early when converged.
-        deformable: of SyN, all iterations, because stopping on the noisy slope of the information left twice the error and
-            made the time unpredictable. The last must be at full resolution: ANTs leaves the fields on its grid.
+        deformable: of SyN, all iterations, because stopping on the noisy slope of the information left twice the
+            error and made the time unpredictable. The last must be at full resolution: ANTs leaves the fields on its
+            grid.
         bins: of the joint histogram.
         flow_sigma: variance in voxels of the smoothing of each update; ANTs' default of 3 follows noise.
         gradient_step: SyN's step, in voxels.
@@ -77,8 +78,8 @@ RECIPES = {
         level_work=6e7,
     ),
 }
-"""Presets by name. On a phantom (1.2 Mvoxel, uneven light) the median error against the known map is 0.2 atlas voxels, and
-that of the counts of its 44 regions with at least 100 cells 2.5% (`standard`, 55 s on two cores). Local
+"""Presets by name. On a phantom (1.2 Mvoxel, uneven light) the median error against the known map is 0.2 atlas voxels
+and that of the counts of its 44 regions with at least 100 cells 2.5% (`standard`, 55 s on two cores). Local
 cross-correlation in place of mutual information was as good there, but folded 1.4% of a real brain."""
 
 

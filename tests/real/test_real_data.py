@@ -1,0 +1,75 @@
+"""The commands on real data: a brain, a two-channel crop, c-Fos volumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.cli import main
+from volumetric.atlas.loader import load_atlas
+from volumetric.geometry.box import Box
+from volumetric.points.matching import match_points
+from volumetric.storage.omezarr import open_ome_zarr
+
+pytestmark = pytest.mark.slow
+
+
+def run(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    assert stopped.value.code == 0
+
+
+def test_a_whole_brain_too_coarse_for_cells_is_registered_and_says_so(data_dir: Path, tmp_path: Path) -> None:
+    atlas = ("--atlas", "allen_mouse_200um", "--atlas-dir", data_dir / "atlas")
+    source = ("count", data_dir / "brain_stpt" / "slices", "--voxel-um", 50, 40, 40, "--orientation", "psl")
+    run(*source, *atlas, "--out", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["too_coarse"]
+    assert "too coarse for cells" in record["warnings"][0]
+    assert "too coarse for cells" in (tmp_path / "run" / "report.html").read_text()
+    quality = json.loads((tmp_path / "run" / "registration" / "quality.json").read_text())
+    assert quality["orientation_checked"]
+    assert quality["mask_dice"] > 0.9
+    assert quality["folding_fraction"] == 0
+    labels = open_ome_zarr(tmp_path / "run" / "registration" / "labels.ome.zarr")
+    regions = labels.read(Box.of_shape(labels.shape))
+    ontology = load_atlas("allen_mouse_200um", data_dir / "atlas").ontology
+    cerebellum = next(r.region_id for r in ontology.regions if r.acronym == "CB")
+    inside = [i for i in ontology.ids if cerebellum in (i, *ontology.ancestors(i))]
+    # psl: slices start posterior, where the cerebellum is.
+    assert np.argwhere(np.isin(regions, inside))[:, 0].mean() < 0.25 * labels.shape[0]
+    table = pd.read_csv(tmp_path / "run" / "regions.csv", keep_default_na=False)
+    whole = table[(table["acronym"] == "root") & (table["hemisphere"] == "both")]
+    assert 300 < float(whole["volume_mm3"].iloc[0]) < 600
+    cells = record["cells"]
+    assert cells["in_atlas"] + cells["outside"] == cells["total"]
+    assert cells["counted"] == cells["in_atlas"]
+
+
+def test_two_channels_give_the_cells_and_the_transform(data_dir: Path, tmp_path: Path) -> None:
+    atlas = ("--atlas", "allen_mouse_200um", "--atlas-dir", data_dir / "atlas", "--preset", "fast")
+    channels = ("--signal", "signal", "--register-on", "background")
+    source = ("count", data_dir / "cells_stpt", "--voxel-um", 5, 2, 2, "--orientation", "psl")
+    run(*source, *channels, *atlas, "--out", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["volume"]["signal"] == "signal"
+    assert record["volume"]["register_on"] == "background"
+    assert any("of the atlas'" in warning for warning in record["warnings"])  # a crop is no whole brain
+    cells = pd.read_parquet(tmp_path / "run" / "cells.parquet")
+    listed = pd.read_csv(data_dir / "cells_stpt" / "cells.csv")[["z", "y", "x"]].to_numpy(float) * (5, 2, 2)
+    pairs = match_points(listed, cells[["z_um", "y_um", "x_um"]].to_numpy(), 15.0)
+    assert len(pairs) / len(listed) > 0.6
+
+
+def test_human_cells_of_a_light_sheet_volume_are_found(data_dir: Path, tmp_path: Path) -> None:
+    volume = data_dir / "cells_cfos" / "brain1008_0.tif"
+    run("detect", volume, "--voxel-um", 6, 1.62, 1.62, "--out", tmp_path / "cells.parquet")
+    cells = pd.read_parquet(tmp_path / "cells.parquet")
+    truth = pd.read_csv(data_dir / "cells_cfos" / "brain1008_0_cells.csv")[["z", "y", "x"]].to_numpy(float)
+    pairs = match_points(truth * (6, 1.62, 1.62), cells[["z_um", "y_um", "x_um"]].to_numpy(), 8.0)
+    assert len(pairs) / len(truth) > 0.6
