@@ -3,7 +3,7 @@
 Inputs: a `Source` (c, z, y, x voxels of one dtype). Output: the volume, axes c, z, y, x, um. The unit of work is a slab
 one shard thick and a band of whole shards high; the levels that halve y and x alone are made from the slab in memory,
 the others in a second pass of under 2% of the data. The volume appears under its name when it is whole.
-Capacity: one unit is 16 x 1024 x width voxels; a 0.94 TB channel is 1,793 units.
+Capacity: one unit is at most 16 x 1024 x 4096 voxels; a 0.94 TB channel is 7,172 units.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from volumetric.storage.omezarr import Volume, create_volume, describe_volume, s
 from volumetric.storage.sources import Source
 
 VERSION = 1
+
+MAX_WIDTH = 4096
+"""Widest unit, in whole shards: 134 MB of 16-bit voxels. Wider slices are read in several bands of columns."""
 
 COPIES = 3
 """Peak memory of a unit in copies of its raw bytes: slab, coarser levels, one shard being compressed (measured 2.6)."""
@@ -120,7 +123,7 @@ class Conversion:
     def slabs(self, name: str, source: Source, count: int) -> BlockMap:
         """Level 0 from the source, with the first `count` levels made in the same go."""
         level = self.levels[0]
-        unit = (level.shard[0], level.shard[1], level.shape[2])
+        unit = (level.shard[0], level.shard[1], min(level.shape[2], MAX_WIDTH))
         return BlockMap(
             name=name,
             grid=BlockGrid(level.shape, unit),
@@ -133,7 +136,7 @@ class Conversion:
     def coarser(self, name: str, number: int) -> BlockMap:
         """One level from the level before it."""
         level = self.levels[number]
-        unit = (level.shard[0], max(level.shard[1], 1024), level.shape[2])
+        unit = (level.shard[0], max(level.shard[1], 1024), min(level.shape[2], MAX_WIDTH))
         ratio = float(np.prod(level.step))
         return BlockMap(
             name=name,

@@ -85,10 +85,10 @@ def test_tiled_equals_untiled(small_tiles):
 
 
 @pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_any_cut_into_blocks_gives_the_same_peaks(seed):
     rng = np.random.default_rng(seed)
-    block = tuple(int(rng.integers(a, b)) for a, b in ((1, 5), (30, 200), (30, 200)))
+    block = tuple(int(rng.integers(a, b)) for a, b in ((1, 5), (60, 200), (60, 200)))
     parts = [peaks_of(b.write) for b in BlockGrid(IMAGE.shape, block)]
     assert_same(pd.concat(parts), WHOLE)
 

@@ -105,7 +105,7 @@ def test_a_recipe_fits_the_images() -> None:
     standard = RECIPES["standard"]
     fine = fitted(standard, [(280, 176, 244), (270, 155, 217)])
     assert [level[1] for level in fine.deformable] == [16, 8, 4, 2, 1]
-    assert [level[0] for level in fine.deformable] == [40, 60, 60, 10, 1]
+    assert [level[0] for level in fine.deformable] == [40, 60, 60, 40, 5]
     coarse = fitted(standard, [(148, 96, 130), (135, 78, 109)])
     assert coarse.deformable == standard.deformable[1:]
     tiny = fitted(standard, [(148, 96, 130), (5, 5, 5)])
