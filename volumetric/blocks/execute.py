@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from volumetric.blocks.ledger import Ledger
-from volumetric.blocks.memory import MemoryMonitor
+from volumetric.blocks.memory import MemoryMonitor, give_back_large_blocks
 from volumetric.blocks.plan import Pass, Plan, Task, TaskResult, check_disk
 from volumetric.errors import TaskError
 
@@ -50,6 +50,7 @@ def execute(plan: Plan, folder: Path, execution: Execution) -> Ledger:
     ledger.refuse_other()
     plan.check_memory(execution.memory_bytes, execution.workers)
     check_disk(ledger.bytes_left(), plan.outputs[0])
+    give_back_large_blocks()
     with ledger.open(), MemoryMonitor() as monitor:
         if ledger.is_complete():
             return ledger
