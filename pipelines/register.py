@@ -38,8 +38,9 @@ from volumetric.storage.omezarr import Volume, create_volume, describe_volume, o
 from volumetric.storage.transforms import read_map, write_map
 
 VERSION = 1
-ANTS_BYTES_PER_VOXEL = 400
-"""Peak memory of the child process a voxel of the atlas (measured with 1.2 and 9.6 Mvoxel)."""
+ANTS_BYTES = 400 * 2**20
+ANTS_BYTES_PER_VOXEL = 410
+"""Peak memory of the child process: its libraries, and a voxel of the atlas (measured with 1.2 and 9.6 Mvoxel)."""
 
 
 class Config(Settings):
@@ -185,7 +186,11 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
             Reduction(
                 "transform",
                 job.transform,
-                Cost(raw // 2, 60 * atlas.annotation.size, held + ANTS_BYTES_PER_VOXEL * atlas.annotation.size),
+                Cost(
+                    raw // 2,
+                    60 * atlas.annotation.size,
+                    held + ANTS_BYTES + ANTS_BYTES_PER_VOXEL * atlas.annotation.size,
+                ),
             ),
             Reduction("labels", job.labels, Cost(0, 4 * atlas.annotation.size, 100 * atlas.annotation.size)),
             Reduction(
