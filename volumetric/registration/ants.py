@@ -17,8 +17,10 @@ Directions, for p in the fixed image and q in the moving one (ANTs maps fixed po
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 MM_PER_UM = 1e-3
+PR_SET_PDEATHSIG = 1
 SMALLEST_SIDE = 8
 """Voxels a shrunken image keeps along its shortest side; coarser levels of a recipe are left out."""
 Level = tuple[int, int, int]
@@ -179,5 +182,15 @@ def _field_from_ants(field: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(field.transpose(3, 2, 1, 0)[::-1], dtype=np.float32) / np.float32(MM_PER_UM)
 
 
+def _end_with_parent() -> None:
+    """Have Linux end this process with the one that started it: a killed run must not leave ANTs at work.
+
+    A Python thread could not: ANTs does not give the interpreter back while it runs.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     run(Path(sys.argv[1]), sys.argv[2])
