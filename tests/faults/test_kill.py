@@ -44,7 +44,7 @@ def same(a: object, b: object) -> bool:
     return bool(np.array_equal(a, b))
 
 
-def check(case: Case, tmp_path: Path, seed: int) -> None:
+def check(case: Case, tmp_path: Path, seed: int, kills: int = KILLS) -> None:
     reference = tmp_path / "reference"
     reference.mkdir()
     window = undisturbed(case.arguments(reference), reference / case.journal)
@@ -54,7 +54,7 @@ def check(case: Case, tmp_path: Path, seed: int) -> None:
         folder.mkdir()
         return case.arguments(folder), folder / case.journal
 
-    places = killed(make, KILLS, window, seed)
+    places = killed(make, kills, window, seed)
     expected = case.outputs(reference)
     for _, journal in places:
         assert repeated_after_done(journal) == []
@@ -167,7 +167,7 @@ def test_register(brain: tuple[Files, Path], tmp_path: Path) -> None:
 
 
 def test_count(brain: tuple[Files, Path], tmp_path: Path) -> None:
-    """The whole run, its report included."""
+    """The whole run, its report included; its stages are killed ten times each above."""
     files, _ = brain
 
     def arguments(out: Path) -> list[str]:
@@ -179,4 +179,4 @@ def test_count(brain: tuple[Files, Path], tmp_path: Path) -> None:
         assert json.loads((run / "run.json").read_text())["cells"]["total"] > 100
         return tables("run/cells.parquet", "run/regions.csv")(out)
 
-    check(Case(arguments, "run/.work/detect/journal.jsonl", outputs), tmp_path, seed=5)
+    check(Case(arguments, "run/.work/detect/journal.jsonl", outputs), tmp_path, seed=5, kills=4)
