@@ -136,7 +136,7 @@ class Conversion:
     def coarser(self, name: str, number: int) -> BlockMap:
         """One level from the level before it."""
         level = self.levels[number]
-        unit = (level.shard[0], max(level.shard[1], 1024), min(level.shape[2], MAX_WIDTH))
+        unit = (level.shard[0], max(level.shard[1], 256), min(level.shape[2], MAX_WIDTH))
         ratio = float(np.prod(level.step))
         return BlockMap(
             name=name,
