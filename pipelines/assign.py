@@ -31,7 +31,7 @@ from volumetric.storage.transforms import read_map
 VERSION = 1
 PIECE_ROWS = 250_000
 BYTES_PER_ATLAS_VOXEL = 120
-"""Both maps on their grids, labels and masks (measured 95)."""
+"""Both maps on their grids, labels and masks: an upper estimate from their types, not measured."""
 
 
 @dataclass(frozen=True)

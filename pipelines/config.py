@@ -35,7 +35,7 @@ class Settings(BaseModel):
 
 
 class Resources(Settings):
-    """What a run may use. Nothing here changes a result."""
+    """What a run may use. On one device nothing here changes a result."""
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     memory: Bytes = Field(default=8 * 10**9, gt=0)

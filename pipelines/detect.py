@@ -50,7 +50,7 @@ COARSE_FACTORS = (2, 8, 8)
 MAX_COARSE_VOXELS = 64 * 2**20
 PIECE_ROWS = 250_000
 NETWORK_BYTES_PER_PIXEL = 420
-"""Peak memory of one forward pass a pixel of its tile (measured with tiles of 1120 x 1120 px)."""
+"""Peak memory of one forward pass a pixel of its tile: an estimate from the layers, not measured."""
 
 TOO_COARSE_UM = 5.0
 """A cell body is 10 to 15 um across: with larger pixels it is a pixel or two, and its count means nothing."""

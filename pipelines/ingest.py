@@ -39,7 +39,7 @@ MAX_WIDTH = 4096
 """Widest unit, in whole shards: 134 MB of 16-bit voxels. Wider slices are read in several bands of columns."""
 
 COPIES = 3
-"""Peak memory of a unit in copies of its raw bytes: slab, coarser levels, one shard being compressed (measured 2.6)."""
+"""Peak memory of a unit in copies of its raw bytes: slab, coarser levels, one shard being compressed (an estimate)."""
 
 
 class Config(Settings):

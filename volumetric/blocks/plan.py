@@ -21,7 +21,7 @@ Facts = Mapping[str, Any]
 """Small JSON values a task reports: counts, warnings."""
 
 BASE_BYTES = 500 * 2**20
-"""Resident size of the interpreter with all libraries loaded (measured: 430 to 480 MiB)."""
+"""Resident size of the interpreter with all libraries loaded, generously estimated."""
 
 
 @dataclass(frozen=True)
