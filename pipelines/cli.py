@@ -115,6 +115,19 @@ def ingest(
     voxel_um: Voxel = None,
     orientation: Orientation = None,
     channel: Annotated[list[str] | None, typer.Option(help="Name of a channel; repeat for several.")] = None,
+    codec: Annotated[
+        Literal["zstd-1", "zstd-3", "lz4"] | None,
+        typer.Option(help="Compression: zstd-1 (default), zstd-3 (slower to write, quicker to read), lz4 (quickest)."),
+    ] = None,
+    ngff: Annotated[
+        Literal["0.5", "0.4"] | None, typer.Option(help="OME-Zarr version. 0.4 has no shards and no checksums.")
+    ] = None,
+    sharded: Annotated[
+        bool | None, typer.Option("--shards/--no-shards", help="Many chunks a file (default), or one.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Check a finished OUT and write only its damaged files again.")
+    ] = False,
     workers: Workers = None,
     memory: Memory = None,
     executor: Executor = None,
@@ -126,30 +139,49 @@ def ingest(
 
     Example: volumetric ingest slices/ brain.ome.zarr --voxel-um 5 0.7 0.7 --orientation psl
     """
+    from pipelines.repair import repair as mend
     from pipelines.volume import convert
     from pipelines.workspace import work_beside
     from volumetric.storage.sources import open_source
 
     settings = load_file(config)
     resources = _resources(settings, workers=workers, memory=memory, executor=executor)
-    table = overlay(settings.get("ingest", {}), voxel_um=voxel_um, orientation=orientation, channel_names=channel)
-    opened = convert(open_source(source), out, work_beside(out), **table)
-    if _go(opened.stages, resources, dry_run):
+    table = overlay(
+        settings.get("ingest", {}),
+        voxel_um=voxel_um,
+        orientation=orientation,
+        channel_names=channel,
+        codec=codec,
+        ngff=ngff,
+        sharded=False if ngff == "0.4" and sharded is None else sharded,
+    )
+    images = open_source(source)
+    opened = convert(images, out, work_beside(out), resources, **table)
+    _warn(opened.warnings)
+    if repair:
+        mend(images, out, table, resources, console, dry_run=dry_run)
+    elif _go(opened.stages, resources, dry_run):
         console.print(f"wrote {out}: {' x '.join(map(str, opened.volume.shape))} voxels", highlight=False)
 
 
 @app.command()
 def info(
     volume: Annotated[Path, typer.Argument(help="An OME-Zarr, or images to be converted.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
+    ] = False,
+    workers: Workers = None,
     debug: Debug = False,
 ) -> None:
     """Shape, voxel, levels, codec, size, orientation and completeness of a volume.
 
-    Example: volumetric info brain.ome.zarr
+    Example: volumetric info brain.ome.zarr --verify
     """
-    from pipelines.info import show
+    from pipelines.info import show, verify_volume
 
     show(volume, console)
+    if verify:
+        verify_volume(volume, _resources({}, workers=workers), console)
 
 
 @app.command()
@@ -177,7 +209,7 @@ def register(
 
     settings = load_file(config)
     resources = _resources(settings, workers=workers, memory=memory)
-    opened = _volume(volume, out / ".work", settings, voxel_um, orientation)
+    opened = _volume(volume, out / ".work", settings, resources, voxel_um, orientation)
     options = make(command.Config, **overlay(settings.get("register", {}), atlas=atlas, channel=channel, preset=preset))
     work = out / ".work" / "register"
     plan = command.plan(opened.volume, command.open_atlas(options, atlas_dir), out, work, options)
@@ -212,7 +244,7 @@ def detect(
     settings = load_file(config)
     resources = _resources(settings, workers=workers, memory=memory, device=device, executor=executor)
     work = work_beside(out)
-    opened = _volume(volume, work, settings, voxel_um, None)
+    opened = _volume(volume, work, settings, resources, voxel_um, None)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))
     plan = command.plan(opened.volume, out, work / "detect", options, resources)
     if _go([*opened.stages, Stage(plan, work / "detect")], resources, dry_run):
@@ -306,6 +338,28 @@ def report(
     console.print(f"wrote {path}", highlight=False)
 
 
+@app.command()
+def bench(
+    stage: Annotated[Literal["ingest"], typer.Argument(help="What to measure.")] = "ingest",
+    source: Annotated[Path | None, typer.Option(help="A folder of slices. Default: made for the purpose.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Where the figures are written.")] = Path("bench.json"),
+    slices: Annotated[int | None, typer.Option(help="Slices to make.")] = None,
+    edge: Annotated[int | None, typer.Option(help="Their edge in pixels.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Runs of each method; the one with the least CPU counts.")] = None,
+    peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure dask and ome-zarr-py too.")] = True,
+    workers: Workers = None,
+    debug: Debug = False,
+) -> None:
+    """Measure a stage on this machine, as a ratio to the limit.
+
+    Example: volumetric bench ingest --out bench.json
+    """
+    from pipelines.bench import Config, run_bench
+
+    options = make(Config, stage=stage, slices=slices, edge=edge, repeats=repeats, peers=peers)
+    run_bench(options, source, out, _resources({}, workers=workers), console)
+
+
 def _resources(settings: dict[str, Any], **flags: object) -> Resources:
     return make(Resources, **overlay(settings.get("run", {}), **flags))
 
@@ -314,13 +368,21 @@ def _volume(
     path: Path,
     work: Path,
     settings: dict[str, Any],
+    resources: Resources,
     voxel_um: tuple[float, float, float] | None,
     orientation: str | None,
 ) -> Opened:
     from pipelines.volume import open_or_convert
 
     table = overlay(settings.get("ingest", {}), voxel_um=voxel_um, orientation=orientation)
-    return open_or_convert(path, work, **table)
+    opened = open_or_convert(path, work, resources, **table)
+    _warn(opened.warnings)
+    return opened
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        errors.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
 
 
 def _go(stages: Sequence[Stage], resources: Resources, dry_run: bool) -> bool:

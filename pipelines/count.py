@@ -28,9 +28,10 @@ from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
 from volumetric.storage.atomic import read_json, write_json
-from volumetric.storage.omezarr import Volume, is_ome_zarr
+from volumetric.storage.omezarr import is_zarr
 from volumetric.storage.provenance import versions
 from volumetric.storage.sources import open_source, select_channels
+from volumetric.storage.volume import Volume
 
 
 class Config(Settings):
@@ -55,6 +56,7 @@ class Inputs:
     register_on: Volume
     register_channel: str
     stages: tuple[Stage, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
     Raises `InputError` with the reason where the run cannot be done.
     """
     run = RunFolder(out)
-    inputs = _inputs(source, run, config)
+    inputs = _inputs(source, run, config, resources)
     if inputs.register_on.orientation is None:
         raise InputError(
             "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
@@ -104,8 +106,8 @@ def finish(job: Job, resources: Resources, console: Console) -> None:
     _print_summary(job.run, record, console)
 
 
-def _inputs(source: Path, run: RunFolder, config: Config) -> Inputs:
-    if source.is_dir() and is_ome_zarr(source):
+def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) -> Inputs:
+    if is_zarr(source):
         volume = in_place(source, config.voxel_um, config.orientation)
         signal = _channel_of(volume, config.signal, config)
         register_on = _channel_of(volume, config.register_on, config) if config.register_on else signal
@@ -114,8 +116,16 @@ def _inputs(source: Path, run: RunFolder, config: Config) -> Inputs:
     signal_name = config.signal or _only(images.channels)
     wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))
     chosen = select_channels(images, wanted)
-    opened = convert(chosen, run.volume, run.work("ingest"), config.voxel_um, config.orientation)
-    return Inputs(opened.volume, chosen.channels[0], opened.volume, chosen.channels[-1], opened.stages)
+    opened = convert(
+        chosen,
+        run.volume,
+        run.work("ingest"),
+        resources,
+        voxel_um=config.voxel_um,
+        orientation=config.orientation,
+    )
+    names = chosen.channels
+    return Inputs(opened.volume, names[0], opened.volume, names[-1], opened.stages, opened.warnings)
 
 
 def _channel_of(volume: Volume, name: str | None, config: Config) -> tuple[Volume, str]:
@@ -124,8 +134,8 @@ def _channel_of(volume: Volume, name: str | None, config: Config) -> tuple[Volum
         return volume, _only(volume.channels)
     if name in volume.channels:
         return volume, name
-    if is_ome_zarr(Path(name)):
-        other = in_place(Path(name), None, config.orientation)
+    if is_zarr(Path(name)):
+        other = in_place(Path(name), config.voxel_um, config.orientation)
         return other, _only(other.channels)
     raise InputError(
         f"there is no channel {name!r}: {volume.path} has {', '.join(volume.channels)}, and no OME-Zarr has that path"
@@ -154,7 +164,7 @@ def _record(job: Job, resources: Resources) -> dict[str, Any]:
         "inputs": {stage.plan.stage: dict(stage.plan.inputs) for stage in job.stages},
         "stages": reports,
         "cells": dict(counted),
-        "warnings": ([reason] if reason else []) + list(quality["warnings"]),
+        "warnings": list(job.inputs.warnings) + ([reason] if reason else []) + list(quality["warnings"]),
         "too_coarse": reason is not None,
         "volume": {
             "path": _relative(signal.path, job.run.path),

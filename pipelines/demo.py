@@ -176,7 +176,9 @@ def _score_crop(folder: Path, seed: int, resources: Resources, console: Console)
     if not stack.exists():
         with replacing(stack) as temporary:
             tifffile.imwrite(temporary, image)
-    opened = convert(open_source(stack), folder / "volume.ome.zarr", folder / ".work" / "ingest", CROP_VOXEL_UM)
+    opened = convert(
+        open_source(stack), folder / "volume.ome.zarr", folder / ".work" / "ingest", resources, voxel_um=CROP_VOXEL_UM
+    )
     work = folder / ".work" / "detect"
     found = folder / "cells.parquet"
     plan = detect.plan(opened.volume, found, work, detect.Config(), resources)

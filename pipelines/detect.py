@@ -38,9 +38,9 @@ from volumetric.learn.device import choose_device, use_threads
 from volumetric.points.linking import Linker
 from volumetric.points.table import cells_table
 from volumetric.storage.arrays import read_arrays, write_arrays
-from volumetric.storage.omezarr import Volume
 from volumetric.storage.parts import TableParts
 from volumetric.storage.tables import write_pieces
+from volumetric.storage.volume import Volume
 
 VERSION = 1
 BLOCK = (16, 1024, 1024)

@@ -1,4 +1,4 @@
-"""Info: what a volume is, for people."""
+"""Info: what a volume is, for people, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -8,49 +8,81 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.config import Resources
+from pipelines.verify import find_damage
 from volumetric.blocks.plan import megabytes
-from volumetric.errors import InputError
+from volumetric.errors import InputError, VolumetricError
 from volumetric.storage.atomic import PARTIAL
-from volumetric.storage.omezarr import is_ome_zarr, open_ome_zarr, storage_layout
+from volumetric.storage.integrity import layout
+from volumetric.storage.omezarr import is_zarr, open_zarr
 from volumetric.storage.sources import open_source
+from volumetric.storage.volume import Volume
+
+UNSTATED = (1.0, 1.0, 1.0)
+LISTED = 20
+
+
+def open_for_info(path: Path) -> Volume | None:
+    """The volume at a path, or None where there are images to be converted; raises `InputError` for neither."""
+    unfinished = path.with_name(path.name + PARTIAL)
+    if not path.exists() and unfinished.exists():
+        raise InputError(f"{path} is not finished: its conversion was stopped. Repeat the ingest command to resume it")
+    return open_zarr(path, UNSTATED) if is_zarr(path) else None
 
 
 def show(path: Path, console: Console) -> None:
     """Print shape, voxel, levels, codec, size, orientation and completeness; raises `InputError` for no volume."""
-    unfinished = path.with_name(path.name + PARTIAL)
-    if not path.exists() and unfinished.exists():
-        raise InputError(f"{path} is not finished: its conversion was stopped. Repeat the ingest command to resume it")
-    if path.is_dir() and is_ome_zarr(path):
-        _show_volume(path, console)
-    else:
-        source = open_source(path)
-        console.print(f"{path}: images to be converted, complete and readable", highlight=False)
-        console.print(f"  shape (z, y, x)  {_times(source.shape)}\n  data type        {source.dtype}", highlight=False)
-        console.print(f"  channels         {', '.join(source.channels)}", highlight=False)
+    volume = open_for_info(path)
+    if volume is not None:
+        _show_volume(volume, console)
+        return
+    source = open_source(path)
+    console.print(f"{path}: images to be converted, complete and readable", highlight=False)
+    console.print(f"  shape (z, y, x)  {_times(source.shape)}\n  data type        {source.dtype}", highlight=False)
+    console.print(f"  channels         {', '.join(source.channels)}", highlight=False)
+    stated = source.spacing_um
+    console.print(f"  voxel um         {_times(stated) if stated else 'not stated by the files'}", highlight=False)
 
 
-def _show_volume(path: Path, console: Console) -> None:
-    volume = open_ome_zarr(path)
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def verify_volume(path: Path, resources: Resources, console: Console) -> None:
+    """Read every file again and print what is damaged; raises `VolumetricError` where anything is."""
+    volume = open_for_info(path)
+    if volume is None:
+        raise InputError(f"{path} is not an OME-Zarr: only a converted volume can be verified")
+    damage = find_damage(volume, resources, console)
+    for found in damage[:LISTED]:
+        console.print(f"damaged: {found}", highlight=False, soft_wrap=True)
+    files = sum(layout(volume, level).expected for level in range(len(volume.levels)))
+    if damage:
+        raise VolumetricError(
+            f"{len(damage)} of {files} files are damaged or missing. Repeat the ingest command that made {path} with "
+            "--repair: it writes just these again"
+        )
+    how = "their checksums are right" if layout(volume, 0).checksums else "can be decoded; they carry no checksums"
+    console.print(f"verified: all {files} files are there and {how}", highlight=False)
+
+
+def _show_volume(volume: Volume, console: Console) -> None:
+    size = sum(file.stat().st_size for file in volume.path.rglob("*") if file.is_file())
     raw = int(np.prod(volume.shape)) * np.dtype(volume.dtype).itemsize * len(volume.channels)
-    console.print(f"{path}: OME-Zarr volume", highlight=False)
+    console.print(f"{volume.path}: OME-Zarr volume", highlight=False)
     console.print(f"  channels         {', '.join(volume.channels)}", highlight=False)
     console.print(f"  data type        {volume.dtype}", highlight=False)
     console.print(f"  orientation      {volume.orientation or 'not stated'}", highlight=False)
     console.print(f"  size on disk     {megabytes(size)} (level 0 raw: {megabytes(raw)})", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("level", "shape (z, y, x)", "voxel um", "shard", "chunk", "codec", "shards"):
+    for name in ("level", "shape (z, y, x)", "voxel um", "file", "chunk", "codec", "files"):
         table.add_column(name)
     for number, level in enumerate(volume.levels):
-        layout = storage_layout(volume, number)
+        found = layout(volume, number)
         table.add_row(
-            level.path,
+            level.path.name,
             _times(level.shape),
             _times(level.space.spacing_um),
-            _times(layout.shard[-3:]),
-            _times(layout.chunk[-3:]),
-            layout.codec,
-            f"{layout.present} of {layout.expected}",
+            _times(found.shard),
+            _times(found.chunk),
+            found.codec,
+            f"{found.present} of {found.expected}",
         )
     console.print(table)
 

@@ -1,45 +1,52 @@
-"""Ingest: any source to a multiscale, sharded OME-Zarr 0.5.
+"""Ingest: any source to a multiscale OME-Zarr.
 
 Inputs: a `Source` (c, z, y, x voxels of one dtype). Output: the volume, axes c, z, y, x, um. The unit of work is a slab
-one shard thick and a band of whole shards high; the levels that halve y and x alone are made from the slab in memory,
-the others in a second pass of under 2% of the data. The volume appears under its name when it is whole.
-Capacity: one unit is at most 16 x 1024 x 4096 voxels; a 0.94 TB channel is 7,172 units.
+one shard thick, and as wide and high as the memory allows, in whole shards; the levels that halve y and x alone are
+made from the slab in memory, the others in a second pass of under 2% of the data. One slab is decoded while another
+is compressed and written. The volume appears under its name when it is whole.
+
+Capacity: slices of any size and number; memory follows the unit, never the volume.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.config import Settings
+from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
-from volumetric.blocks.plan import Cost, Plan
+from volumetric.blocks.ledger import stored_layout
+from volumetric.blocks.plan import BASE_BYTES, Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, Index3
+from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.grid import Block, BlockGrid
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import VoxelSpace
 from volumetric.imaging.pooling import mean_pool
 from volumetric.storage.atomic import PARTIAL
+from volumetric.storage.integrity import Damage
 from volumetric.storage.levels import Level, plan_levels
-from volumetric.storage.omezarr import Volume, create_volume, describe_volume, set_display_range
-from volumetric.storage.sources import Source
+from volumetric.storage.omezarr import Codec, Encoding, create_volume, describe_volume, set_display_range
+from volumetric.storage.sources import Source, read
+from volumetric.storage.volume import Volume
 
-VERSION = 1
+VERSION = 2
 
-MAX_WIDTH = 4096
-"""Widest unit, in whole shards: 134 MB of 16-bit voxels. Wider slices are read in several bands of columns."""
+UNITS_IN_MEMORY = 2
+"""One slab is compressed and written while the next is decoded."""
 
-COPIES = 3
-"""Peak memory of a unit in copies of its raw bytes: slab, coarser levels, one shard being compressed (an estimate)."""
+SHARD_COPIES = 3
+"""Memory of writing one shard, in copies of its raw bytes: its voxels, its chunks, what they are compressed to."""
 
 
 class Config(Settings):
@@ -48,6 +55,14 @@ class Config(Settings):
     voxel_um: tuple[float, float, float]
     orientation: str | None = None
     channel_names: tuple[str, ...] | None = None
+    codec: Codec = "zstd-1"
+    ngff: Literal["0.5", "0.4"] = "0.5"
+    sharded: bool = True
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the volume is stored."""
+        return Encoding(self.ngff, self.sharded, self.codec)
 
 
 def target(source: Source, out: Path, config: Config) -> tuple[Volume, tuple[Level, ...]]:
@@ -66,18 +81,75 @@ def target(source: Source, out: Path, config: Config) -> tuple[Volume, tuple[Lev
     return volume, levels
 
 
-def plan(source: Source, out: Path, config: Config) -> Plan:
-    """The work of converting a source to `out`."""
+def plan(source: Source, out: Path, work: Path, config: Config, resources: Resources) -> Plan:
+    """The work of converting a source to `out`.
+
+    A run that is resumed from `work` keeps the cut it began with, whatever the memory is now.
+    """
     volume, levels = target(source, out, config)
-    partial_volume = Volume(**{**vars(volume), "path": out.with_name(out.name + PARTIAL)})
-    passes: list[Reduction | BlockMap] = [Reduction("layout", partial(create_volume, partial_volume, levels))]
-    in_slab = _levels_in_slab(levels)
-    for index, name in enumerate(source.channels):
-        conversion = Conversion(partial_volume, levels, index)
-        passes.append(conversion.slabs(f"slabs-{name}", source, in_slab))
-        passes += [conversion.coarser(f"level-{n}-{name}", n) for n in range(in_slab, len(levels))]
-    passes.append(Reduction("publish", partial(_publish, partial_volume, out)))
+    bare = _plan(source, out, config, (), ())
+    at = out.with_name(out.name + PARTIAL)
+    unfinished = replace(volume, path=at, levels=tuple(replace(lv, path=at / lv.path.name) for lv in volume.levels))
+    passes: list[Reduction | BlockMap] = [
+        Reduction("layout", partial(create_volume, unfinished, levels, config.encoding)),
+        *_conversions(source, unfinished, levels, stored_layout(work, bare, "slabs-0"), resources),
+        Reduction("publish", partial(_publish, unfinished, out)),
+    ]
     return _plan(source, out, config, tuple(passes), (out,))
+
+
+def repair_plan(
+    source: Source, out: Path, work: Path, config: Config, resources: Resources, *, damage: list[Damage]
+) -> Plan:
+    """The work of writing damaged files of a finished volume again: the units that hold them, and no others.
+
+    Raises `InputError` where the volume was not made from this source with these settings.
+    """
+    volume, levels = target(source, out, config)
+    passes = []
+    for current in _conversions(source, volume, levels, None, resources):
+        _, channel, *rest = current.name.split("-")
+        base = int(rest[0]) if rest else 0
+        made = (base,) if rest else range(levels_in_slab(levels))
+        boxes = [
+            found.box.multiply(_step(levels, base, found.level))
+            for found in damage
+            if found.channel == int(channel) and found.level in made
+        ]
+        if boxes:
+            passes.append(replace(current, only=frozenset(b.key for box in boxes for b in current.grid.touching(box))))
+    return replace(_plan(source, out, config, tuple(passes), (work / "repaired",)), stage="repair")
+
+
+def levels_in_slab(levels: tuple[Level, ...]) -> int:
+    """How many levels, from level 0, a slab makes by itself: whole shards, and no neighbours in z needed."""
+    count = 1
+    for before, level in itertools.pairwise(levels):
+        if level.step[0] > 1 or level.shard[1] * 2 != before.shard[1]:
+            break
+        count += 1
+    return count
+
+
+def choose_unit(level: Level, grain: Index3, itemsize: int, memory_bytes: int) -> Index3:
+    """Voxels of one slab: as wide as the slice where strips run across it, and within the memory.
+
+    A slab grows first in width, then in height, by whole shards, until nothing is decoded twice or the memory is used.
+    """
+    depth, edge = level.shard[0], level.shard[1]
+    wanted = [_whole(min(n, max(g, edge)), edge) for n, g in zip(level.shape[1:], grain[1:], strict=True)]
+    budget = (memory_bytes - BASE_BYTES) // UNITS_IN_MEMORY
+    height, width = edge, edge
+    while width < wanted[1] and slab_bytes((depth, height, width + edge), itemsize, level) <= budget:
+        width += edge
+    while height < wanted[0] and slab_bytes((depth, height + edge, width), itemsize, level) <= budget:
+        height += edge
+    return (depth, height, width)
+
+
+def slab_bytes(unit: Index3, itemsize: int, level: Level) -> int:
+    """Peak memory of one slab with its coarser levels, while two of its shards are written."""
+    return math.prod(unit) * itemsize * 4 // 3 + 2 * SHARD_COPIES * math.prod(level.shard) * itemsize
 
 
 def _plan(
@@ -93,59 +165,62 @@ def _plan(
     )
 
 
-def _levels_in_slab(levels: tuple[Level, ...]) -> int:
-    """How many levels, from level 0, are made without their neighbours in z."""
-    return next((level.number for level in levels if level.step[0] > 1), len(levels))
-
-
-def _publish(partial_volume: Volume, out: Path) -> None:
-    """Give viewers a display range from the coarsest level, and the volume its name."""
-    if not partial_volume.path.exists():
-        return  # renamed already, by a run that was stopped before it could say so
-    last = len(partial_volume.levels) - 1
-    whole = Box.of_shape(partial_volume.levels[last].shape)
-    images = [partial_volume.read(whole, last, channel) for channel in range(len(partial_volume.channels))]
-    ranges = [np.percentile(image.astype(np.float32), (1.0, 99.9)) for image in images]
-    set_display_range(partial_volume, [(low, max(high, low + 1)) for low, high in ranges])
-    for left_by_a_kill in partial_volume.path.rglob(f"*{PARTIAL}"):
-        left_by_a_kill.unlink()
-    os.rename(partial_volume.path, out)
+def _conversions(
+    source: Source, volume: Volume, levels: tuple[Level, ...], stored: Mapping[str, Any] | None, resources: Resources
+) -> list[BlockMap]:
+    """The passes that fill a volume: `slabs-C` and `level-C-N` for every channel C."""
+    itemsize = np.dtype(source.dtype).itemsize
+    unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, resources.memory)
+    tasks = len(BlockGrid(levels[0].shape, unit))
+    threads = max(1, resources.workers // min(tasks, UNITS_IN_MEMORY))
+    passes = []
+    for channel in range(len(source.channels)):
+        conversion = Conversion(volume, levels, channel, threads)
+        passes.append(conversion.slabs(source, unit))
+        passes += [conversion.coarser(n) for n in range(levels_in_slab(levels), len(levels))]
+    return passes
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """The passes that fill one channel of a volume."""
+    """The passes that fill one channel of a volume; each task uses `threads` to decode and to compress."""
 
     volume: Volume
     levels: tuple[Level, ...]
     channel: int
+    threads: int
 
-    def slabs(self, name: str, source: Source, count: int) -> BlockMap:
-        """Level 0 from the source, with the first `count` levels made in the same go."""
-        level = self.levels[0]
-        unit = (level.shard[0], level.shard[1], min(level.shape[2], MAX_WIDTH))
+    def slabs(self, source: Source, unit: Index3) -> BlockMap:
+        """Level 0 from the source, with the levels that a slab makes by itself."""
+        level, count = self.levels[0], levels_in_slab(self.levels)
+        itemsize = np.dtype(source.dtype).itemsize
+        inside = index3(min(a, b) for a, b in zip(unit, level.shape, strict=True))
+        raw = math.prod(inside) * itemsize
         return BlockMap(
-            name=name,
+            name=f"slabs-{self.channel}",
             grid=BlockGrid(level.shape, unit),
-            reads={"image": partial(source.read, channel=self.channel)},
+            reads={"image": partial(_decoded, source, self.channel, self.threads)},
             function=partial(_pyramid, tuple(lv.step for lv in self.levels[1:count])),
             writes={f"level{n}": partial(self.write, n, 0) for n in range(count)},
-            cost=self._cost(level, unit, 1.0),
+            # Reading ahead holds one slab more, which the plan adds.
+            cost=Cost(raw, raw * 4 // 3, slab_bytes(inside, itemsize, level)),
         )
 
-    def coarser(self, name: str, number: int) -> BlockMap:
+    def coarser(self, number: int) -> BlockMap:
         """One level from the level before it."""
-        level = self.levels[number]
-        unit = (level.shard[0], max(level.shard[1], 256), min(level.shape[2], MAX_WIDTH))
-        ratio = float(np.prod(level.step))
+        level, finer = self.levels[number], self.levels[number - 1]
+        unit = (level.shard[0], 2 * level.shard[1], 4 * level.shard[2])
+        itemsize = np.dtype(self.volume.dtype).itemsize
+        raw = math.prod(min(a, b) for a, b in zip(unit, level.shape, strict=True)) * itemsize
+        made_of = raw * math.prod(level.step)
         return BlockMap(
-            name=name,
+            name=f"level-{self.channel}-{number}",
             grid=BlockGrid(level.shape, unit),
             reads={"image": partial(self.read, number - 1)},
             function=partial(_pooled, level.step),
             writes={"image": partial(self.write, number, number)},
-            cost=self._cost(level, unit, ratio),
-            read_box=partial(_read_box, level.step, self.levels[number - 1].shape),
+            cost=Cost(made_of, raw, 2 * made_of + raw + 2 * SHARD_COPIES * math.prod(finer.shard) * itemsize),
+            read_box=partial(_read_box, level.step, finer.shape),
         )
 
     def read(self, number: int, box: Box) -> npt.NDArray[Any]:
@@ -154,16 +229,36 @@ class Conversion:
 
     def write(self, number: int, base: int, block: Block, image: npt.NDArray[Any]) -> None:
         """Voxels of one level, for a block given on the grid of level `base`."""
-        step = tuple(a // b for a, b in zip(self.levels[number].factors, self.levels[base].factors, strict=True))
-        box = block.write.divide((step[0], step[1], step[2])).clip(self.levels[number].shape)
-        self.volume.write(box, image, number, self.channel)
+        box = block.write.divide(_step(self.levels, base, number)).clip(self.levels[number].shape)
+        self.volume.write(box, image, number, self.channel, threads=self.threads)
 
-    def _cost(self, level: Level, unit: Index3, ratio: float) -> Cost:
-        itemsize = np.dtype(self.volume.dtype).itemsize
-        raw = int(np.prod([min(a, b) for a, b in zip(unit, level.shape, strict=True)])) * itemsize
-        shard = int(np.prod(level.shard)) * itemsize
-        written = raw * 4 // 3 if level.number == 0 else raw
-        return Cost(int(raw * ratio), written, int(COPIES * raw * ratio) + 2 * shard)
+
+def _step(levels: tuple[Level, ...], finer: int, coarser: int) -> Index3:
+    """How many voxels of one level make one of another, along each axis."""
+    return index3(a // b for a, b in zip(levels[coarser].factors, levels[finer].factors, strict=True))
+
+
+def _publish(unfinished: Volume, out: Path) -> None:
+    """Give viewers a display range from the coarsest level, and the volume its name."""
+    if not unfinished.path.exists():
+        return  # renamed already, by a run that was stopped before it could say so
+    last = len(unfinished.levels) - 1
+    whole = Box.of_shape(unfinished.levels[last].shape)
+    images = [unfinished.read(whole, last, channel) for channel in range(len(unfinished.channels))]
+    ranges = [np.percentile(image.astype(np.float32), (1.0, 99.9)) for image in images]
+    set_display_range(unfinished, [(low, max(high, low + 1)) for low, high in ranges])
+    for left_by_a_kill in unfinished.path.rglob(f"*{PARTIAL}"):
+        left_by_a_kill.unlink()
+    os.rename(unfinished.path, out)
+
+
+def _whole(length: int, edge: int) -> int:
+    """A length in whole shards."""
+    return -(-length // edge) * edge
+
+
+def _decoded(source: Source, channel: int, threads: int, box: Box) -> npt.NDArray[Any]:
+    return read(source, box, channel, threads)
 
 
 def _read_box(step: Index3, shape: Index3, box: Box) -> Box:

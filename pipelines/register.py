@@ -34,8 +34,9 @@ from volumetric.registration.prepare import Prepared, normalise, prepare
 from volumetric.registration.register import register
 from volumetric.storage.atomic import read_json, replacing, write_json
 from volumetric.storage.levels import plan_levels
-from volumetric.storage.omezarr import Volume, create_volume, describe_volume, open_ome_zarr
+from volumetric.storage.omezarr import create_volume, describe_volume, open_ome_zarr
 from volumetric.storage.transforms import read_map, write_map
+from volumetric.storage.volume import Volume
 
 VERSION = 1
 ANTS_BYTES = 400 * 2**20

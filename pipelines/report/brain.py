@@ -15,7 +15,7 @@ from pipelines.report.picture import HALO, length_text, round_length, scale_bar
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace
-from volumetric.storage.omezarr import Volume
+from volumetric.storage.volume import Volume
 
 _SLAB = 16
 _MARGIN = 0.035

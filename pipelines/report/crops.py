@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from pipelines.report.picture import length_text, round_length, scale_bar
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace
-from volumetric.storage.omezarr import Volume
+from volumetric.storage.volume import Volume
 
 Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float64]

@@ -16,8 +16,9 @@ from pipelines.workspace import RunFolder
 from volumetric.errors import InputError
 from volumetric.geometry.orientation import check_orientation
 from volumetric.storage.atomic import read_json
-from volumetric.storage.omezarr import Volume, open_ome_zarr
+from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.tables import read_table
+from volumetric.storage.volume import Volume
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Box, index3
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.atomic import replacing
-from volumetric.storage.omezarr import Volume
+from volumetric.storage.volume import Volume
 
 Rgb = tuple[float, float, float]
 Image = npt.NDArray[Any]

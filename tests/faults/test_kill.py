@@ -67,7 +67,7 @@ def check(case: Case, tmp_path: Path, seed: int, kills: int = KILLS) -> None:
 def volume_levels(folder: Path) -> dict[str, object]:
     volume = open_ome_zarr(folder / "brain.ome.zarr")
     assert not list(folder.rglob("*.partial"))
-    return {level.path: volume.read(Box.of_shape(level.shape), n) for n, level in enumerate(volume.levels)}
+    return {level.path.name: volume.read(Box.of_shape(level.shape), n) for n, level in enumerate(volume.levels)}
 
 
 def test_ingest(tmp_path: Path) -> None:
@@ -89,7 +89,9 @@ def brain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Path]:
     folder = tmp_path_factory.mktemp("brain")
     files = write_files(folder)
     config = ingest.Config(voxel_um=files.voxel_um, orientation=files.orientation)
-    plan = ingest.plan(open_source(files.slices / "signal"), folder / "brain.ome.zarr", config)
+    plan = ingest.plan(
+        open_source(files.slices / "signal"), folder / "brain.ome.zarr", folder / "work", config, Resources()
+    )
     execute(plan, folder / "work", Execution())
     write_true_registration(folder / "registration", load_atlas(files.atlas))
     return files, folder

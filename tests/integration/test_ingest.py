@@ -12,14 +12,16 @@ import yaozarrs
 
 import volumetric
 from pipelines import ingest
+from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute
 from volumetric.errors import TaskError
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace
 from volumetric.imaging.pooling import mean_pool
 from volumetric.storage.levels import plan_levels
-from volumetric.storage.omezarr import Volume, open_ome_zarr
+from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.sources import open_source
+from volumetric.storage.volume import Volume
 
 
 def write_slices(folder: Path, stack: np.ndarray) -> Path:
@@ -31,8 +33,8 @@ def write_slices(folder: Path, stack: np.ndarray) -> Path:
 
 def convert(source: Path, out: Path, voxel_um: tuple[float, float, float], **run: object) -> Volume:
     config = ingest.Config(voxel_um=voxel_um, orientation="psl")
-    plan = ingest.plan(open_source(source), out, config)
-    execute(plan, out.parent / f".{out.name}.work", Execution(**run))
+    work = out.parent / f".{out.name}.work"
+    execute(ingest.plan(open_source(source), out, work, config, Resources()), work, Execution(**run))
     return open_ome_zarr(out)
 
 
@@ -81,7 +83,9 @@ def test_levels_halve_z_only_when_voxels_are_nearly_isotropic() -> None:
 def test_an_unfinished_volume_does_not_bear_its_name(tmp_path: Path) -> None:
     stack = np.zeros((20, 30, 40), np.uint16)
     source = open_source(write_slices(tmp_path / "slices", stack))
-    plan = ingest.plan(source, tmp_path / "brain.ome.zarr", ingest.Config(voxel_um=(5, 2, 2)))
+    plan = ingest.plan(
+        source, tmp_path / "brain.ome.zarr", tmp_path / "work", ingest.Config(voxel_um=(5, 2, 2)), Resources()
+    )
     tifffile.imwrite(tmp_path / "slices" / "s003.tif", np.zeros((9, 9), np.uint16))
     with pytest.raises(TaskError, match="z 0:16"):
         execute(plan, tmp_path / "work", Execution())

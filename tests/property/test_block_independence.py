@@ -15,8 +15,9 @@ from pipelines.config import Resources
 from tests.small_brain import phantom, write_files, write_true_registration
 from volumetric.atlas.loader import load_atlas
 from volumetric.blocks.execute import Execution, execute
-from volumetric.storage.omezarr import Volume, open_ome_zarr
+from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.sources import open_source
+from volumetric.storage.volume import Volume
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +36,11 @@ def brain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Volume, Path, Path]
     files = write_files(folder)
     config = ingest.Config(voxel_um=files.voxel_um, orientation=files.orientation)
     source = open_source(files.slices / "signal")
-    execute(ingest.plan(source, folder / "brain.ome.zarr", config), folder / "work", Execution())
+    execute(
+        ingest.plan(source, folder / "brain.ome.zarr", folder / "work", config, Resources()),
+        folder / "work",
+        Execution(),
+    )
     write_true_registration(folder / "registration", load_atlas(files.atlas))
     return open_ome_zarr(folder / "brain.ome.zarr"), folder / "registration", files.atlas
 

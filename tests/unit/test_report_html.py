@@ -20,8 +20,9 @@ from volumetric.geometry.space import VoxelSpace
 from volumetric.points.table import cells_table, ordered
 from volumetric.storage.atomic import write_json
 from volumetric.storage.levels import plan_levels
-from volumetric.storage.omezarr import Volume, create_volume, describe_volume
+from volumetric.storage.omezarr import create_volume, describe_volume
 from volumetric.storage.tables import write_table
+from volumetric.storage.volume import Volume
 
 SPACE = VoxelSpace((20.0, 10.0, 10.0))
 REGIONS = [(1, "root", "root", None), (2, "CTX", "Cortex", 1), (3, "NA", "Nucleus of the answer", 1)]

@@ -21,7 +21,8 @@ from volumetric.geometry.box import Box
 from volumetric.geometry.orientation import ORIENTATIONS, AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.levels import plan_levels
-from volumetric.storage.omezarr import Volume, create_volume, describe_volume
+from volumetric.storage.omezarr import create_volume, describe_volume
+from volumetric.storage.volume import Volume
 
 
 def write_volume(path: Path, image: np.ndarray, spacing: tuple[float, float, float], orientation: str | None) -> Volume:

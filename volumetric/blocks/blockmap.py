@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class BlockMap:
         writes: named writers.
         cost: bounds for one task.
         read_box: the box to read for a write box, where that is more than a fixed halo.
+        only: keys of the blocks to work on; None for all of them.
     """
 
     name: str
@@ -52,15 +54,17 @@ class BlockMap:
     writes: Mapping[str, Writer]
     cost: Cost
     read_box: Callable[[Box], Box] | None = None
+    only: frozenset[str] | None = None
 
-    @property
+    @cached_property
     def keys(self) -> Sequence[str]:
-        return [block.key for block in self.grid]
+        return [block.key for block in self.grid if self.only is None or block.key in self.only]
 
     @property
     def layout(self) -> Mapping[str, Any]:
-        """Shape, block and halo of the grid."""
-        return {"shape": list(self.grid.shape), "block": list(self.grid.block), "halo": list(self.grid.halo)}
+        """Shape, block and halo of the grid, and which blocks of it where these are not all."""
+        cut = {"shape": list(self.grid.shape), "block": list(self.grid.block), "halo": list(self.grid.halo)}
+        return cut if self.only is None else {**cut, "only": sorted(self.only)}
 
     def task(self, key: str) -> BlockTask:
         """The work on one block."""
@@ -87,14 +91,22 @@ class BlockTask:
 
     def __call__(self) -> TaskResult:
         """Run the task; it may be run again at any time with the same result."""
+        return self.load()()
+
+    def load(self) -> Callable[[], TaskResult]:
+        """Read the arrays; what is returned computes and writes."""
         began = time.perf_counter()
         arrays = {name: read(self.block.read) for name, read in self.reads.items()}
+        return partial(self._finish, arrays, time.perf_counter() - began)
+
+    def _finish(self, arrays: Mapping[str, npt.NDArray[Any]], seconds_read: float) -> TaskResult:
+        began = time.perf_counter()
         results = self.function(self.block, arrays)
         facts: dict[str, Any] = {}
         for name, write in self.writes.items():
             facts.update(write(self.block, results[name]) or {})
         return TaskResult(
-            seconds=time.perf_counter() - began,
+            seconds=seconds_read + time.perf_counter() - began,
             bytes_read=sum(array.nbytes for array in arrays.values()),
             bytes_written=sum(_size(results[name]) for name in self.writes),
             facts=facts,

@@ -1,26 +1,36 @@
 """Running a plan: a bounded window of tasks in flight, on threads or dask workers, each entered when done.
 
-What the ledger holds is skipped, so a run that was killed continues where it was. A task that fails is named with its
-place; the others go on, and the stage then stops with all failures listed.
+What the ledger holds is skipped, so a run that was killed continues where it was. A task that fails is tried again
+after all others, since the cause may pass; one that fails for good is named with its place, the others go on, and the
+stage then stops with all failures listed. Threads read the next task while one computes.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.memory import MemoryMonitor, give_back_large_blocks
 from volumetric.blocks.plan import Pass, Plan, Task, TaskResult, check_disk
-from volumetric.errors import TaskError
+from volumetric.errors import TaskError, VolumetricError
 
 WINDOW = 2
 """Tasks in flight a worker: one running, one waiting, so that no worker idles and nothing piles up."""
+
+RETRIES = 2
+"""How often a task is tried again that failed for a reason which may pass: a lost drive, a dead worker."""
+
+PAUSE_S = 0.5
+"""Wait before a task is tried again, times the failures it has had."""
 
 MAX_FAILURES = 10
 
@@ -75,7 +85,7 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -
     with _pool(execution, workers if len(keys) > 1 else 0) as submit:
         for key, outcome in _windowed(current, left, submit, workers * WINDOW, ledger):
             if isinstance(outcome, Exception):
-                failures.append(f"{current.task(key).where}: {type(outcome).__name__}: {outcome}")
+                failures.append(f"{current.task(key).where}: {_reason(outcome)}")
                 if len(failures) >= MAX_FAILURES:
                     break
                 continue
@@ -97,12 +107,15 @@ Submit = Callable[[Task], "Future[TaskResult]"]
 def _windowed(
     current: Pass, keys: list[str], submit: Submit, window: int, ledger: Ledger
 ) -> Iterator[tuple[str, TaskResult | Exception]]:
-    """Outcomes as they come, with at most `window` tasks handed out."""
-    waiting = iter(keys)
+    """Outcomes as they come, with at most `window` tasks handed out; what fails is tried again at the end."""
+    waiting = deque(keys)
+    failed: Counter[str] = Counter()
     flying: dict[Future[TaskResult], str] = {}
     try:
         while True:
-            while len(flying) < window and (key := next(waiting, None)) is not None:
+            while len(flying) < window and waiting:
+                key = waiting.popleft()
+                time.sleep(PAUSE_S * failed[key])
                 ledger.journal("start", **{"pass": current.name, "key": key})
                 flying[submit(current.task(key))] = key
             if not flying:
@@ -111,9 +124,16 @@ def _windowed(
             for future in ready:
                 key = flying.pop(future)
                 error = future.exception()
-                if error is not None and not isinstance(error, Exception):
+                if error is None:
+                    yield key, future.result()
+                elif not isinstance(error, Exception):
                     raise error
-                yield key, error if error is not None else future.result()
+                elif failed[key] < RETRIES and not isinstance(error, VolumetricError):
+                    failed[key] += 1
+                    ledger.journal("retry", **{"pass": current.name, "key": key, "reason": _reason(error)})
+                    waiting.append(key)
+                else:
+                    yield key, error
     finally:
         for future in flying:
             future.cancel()
@@ -125,11 +145,18 @@ def _pool(execution: Execution, workers: int) -> Iterator[Submit]:
     if workers == 0:
         yield _run_here
     elif execution.executor == "threads":
-        with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
-            yield pool.submit
+        with (
+            ThreadPoolExecutor(workers, thread_name_prefix="block") as pool,
+            ThreadPoolExecutor(workers, thread_name_prefix="read") as readers,
+        ):
+            yield partial(_read_ahead, readers, pool)
     else:
         with _dask_pool(workers) as submit:
             yield submit
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _run_here(task: Task) -> Future[TaskResult]:
@@ -139,6 +166,34 @@ def _run_here(task: Task) -> Future[TaskResult]:
     except Exception as error:  # handed on through the future, as a pool would
         future.set_exception(error)
     return future
+
+
+def _read_ahead(readers: ThreadPoolExecutor, pool: ThreadPoolExecutor, task: Task) -> Future[TaskResult]:
+    """Read with one pool, then compute and write with the other; nothing more is begun once it is cancelled."""
+    outcome: Future[TaskResult] = Future()
+
+    def load() -> Callable[[], TaskResult] | None:
+        return None if outcome.cancelled() else task.load()
+
+    def go_on(loading: Future[Callable[[], TaskResult] | None]) -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        error = loading.exception()
+        rest = None if error else loading.result()
+        if rest is not None:
+            pool.submit(rest).add_done_callback(settle)
+        else:
+            outcome.set_exception(error)
+
+    def settle(done: Future[TaskResult]) -> None:
+        error = done.exception()
+        if error is None:
+            outcome.set_result(done.result())
+        else:
+            outcome.set_exception(error)
+
+    readers.submit(load).add_done_callback(go_on)
+    return outcome
 
 
 @contextmanager

@@ -21,10 +21,21 @@ from typing import Any
 from volumetric.blocks.plan import Plan, TaskResult
 from volumetric.errors import OutputError
 from volumetric.storage.atomic import PARTIAL, read_json, remove, write_json
-from volumetric.storage.provenance import differences
+from volumetric.storage.provenance import differences, digest
 
 OPENING = ("restart", "begin")
 """Events that may be the first of a session."""
+
+
+def stored_layout(folder: Path, plan: Plan, pass_name: str) -> Mapping[str, Any] | None:
+    """How a pass was cut when the run in a folder began, if that run was of the same plan but for its cut."""
+    record = folder / "plan.json"
+    if not record.is_file():
+        return None
+    stored: Mapping[str, Any] = read_json(record)["content"]
+    same = digest({**stored, "passes": {}}) == digest({**plan.content, "passes": {}})
+    layout: Mapping[str, Any] | None = stored["passes"].get(pass_name) if same else None
+    return layout
 
 
 class Ledger:

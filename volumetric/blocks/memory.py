@@ -11,19 +11,23 @@ import psutil
 
 INTERVAL_S = 0.2
 
+M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-LARGE_BYTES = 2**20
+LARGE_BYTES = 32 * 2**20
+KEPT_BYTES = 64 * 2**20
+"""Free memory kept for small arrays, which come and go with every chunk."""
 
 
 def give_back_large_blocks() -> None:
-    """Let the C library return freed arrays of over 1 MiB to the system at once (Linux with glibc; nothing elsewhere).
+    """Let the C library return freed arrays of over 32 MiB to the system at once (Linux with glibc; nothing elsewhere).
 
-    Its default threshold rises to 32 MiB with use; slabs of different levels then leave holes that only grow.
+    Slabs of different levels would otherwise leave holes that only grow.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+            libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 class MemoryMonitor:

@@ -7,7 +7,7 @@ identity is what its results depend on; the ledger refuses to mix two identities
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,10 +44,15 @@ class TaskResult:
 
 
 class Task(Protocol):
-    """One unit of work: a picklable callable. `where` names its place for messages."""
+    """One unit of work: a picklable callable. `where` names its place for messages.
+
+    `load` does the reading and returns the rest of the work, so that the next task can be read while one computes.
+    """
 
     @property
     def where(self) -> str: ...
+
+    def load(self) -> Callable[[], TaskResult]: ...
 
     def __call__(self) -> TaskResult: ...
 
@@ -117,10 +122,11 @@ class Plan:
 
         Raises `PlanError` where not even one fits.
         """
-        fitting = (memory_bytes - self.base_bytes) // p.cost.memory_bytes if p.cost.memory_bytes else wanted
+        each = worker_bytes(p)
+        fitting = (memory_bytes - self.base_bytes) // each if each else wanted
         if fitting < 1:
             raise PlanError(
-                f"stage {self.stage}, pass {p.name}: one task needs {megabytes(p.cost.memory_bytes)} beside "
+                f"stage {self.stage}, pass {p.name}: one task needs {megabytes(each)} beside "
                 f"{megabytes(self.base_bytes)} for the program, more than the {megabytes(memory_bytes)} allowed. "
                 "Raise --memory or choose smaller blocks"
             )
@@ -135,6 +141,12 @@ class Plan:
             raise PlanError(
                 f"--memory asks for {megabytes(memory_bytes)} but this machine has {megabytes(available)}: lower it"
             )
+
+
+def worker_bytes(p: Pass) -> int:
+    """Memory of one worker at a pass: a task at work, and what is read ahead for the next one."""
+    ahead = p.cost.bytes_read if len(p.keys) > 1 else 0
+    return p.cost.memory_bytes + ahead
 
 
 def check_disk(needed: int, output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -67,6 +68,13 @@ class BlockGrid:
         stop = index3(a + b for a, b in zip(start, self.block, strict=True))
         write = Box(start, stop).clip(self.shape)
         return Block(index, write, write.grow(self.halo).clip(self.shape))
+
+    def touching(self, box: Box) -> Iterator[Block]:
+        """The blocks whose write boxes meet a box."""
+        inside = box.clip(self.shape)
+        ranges = [range(a // b, -(-c // b)) for a, c, b in zip(inside.start, inside.stop, self.block, strict=True)]
+        for index in itertools.product(*ranges):
+            yield self.block_at(index3(index))
 
     def block_of(self, key: str) -> Block:
         """The block with a given key."""

@@ -1,107 +1,56 @@
-"""OME-Zarr volumes: one multiscale image with axes c, z, y, x, sharded, NGFF 0.5 (Zarr v3).
+"""OME-Zarr: one multiscale image with axes c, z, y, x; NGFF 0.5 (Zarr v3, sharded), or 0.4 on request.
 
-Reading also takes 0.4 and axes without c, or with a single time point. A volume is a path and its metadata, so
-it can be sent to another process; arrays are opened once a process.
+Reading also takes axes without c, or with a single time point, and bare Zarr arrays, which say nothing of themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numcodecs
 import numpy as np
-import numpy.typing as npt
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, Index3, index3
+from volumetric.geometry.box import index3
 from volumetric.geometry.orientation import check_orientation
-from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.storage.atomic import replacing
 from volumetric.storage.levels import Level
-from volumetric.storage.provenance import folder_identity
+from volumetric.storage.volume import StoredLevel, Volume
 
 ATTRIBUTE = "volumetric"
 """Our own group attribute beside `ome`: orientation and identity."""
 
 TO_UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
 
+Codec = Literal["zstd-1", "zstd-3", "lz4"]
+
+BLOSC: Mapping[Codec, tuple[Literal["zstd", "lz4"], int, Literal["shuffle", "bitshuffle"]]] = {
+    "zstd-1": ("zstd", 1, "shuffle"),
+    "zstd-3": ("zstd", 3, "shuffle"),
+    "lz4": ("lz4", 5, "bitshuffle"),
+}
+"""Compressor, level and filter. zstd-3 is slower to write and quicker to read; lz4 is quickest and a tenth larger."""
+
+COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00")
+
 
 @dataclass(frozen=True)
-class StoredLevel:
-    """A level as found on disk: path inside the group, shape (z, y, x) and where its voxels lie."""
+class Encoding:
+    """How a volume is stored: NGFF version, files of one chunk or of many, compression."""
 
-    path: str
-    shape: Index3
-    space: VoxelSpace
+    ngff: Literal["0.5", "0.4"] = "0.5"
+    sharded: bool = True
+    codec: Codec = "zstd-1"
 
-
-@dataclass(frozen=True)
-class Volume:
-    """An OME-Zarr image on disk. Raises `InputError` on opening anything else."""
-
-    path: Path
-    axes: tuple[str, ...]
-    levels: tuple[StoredLevel, ...]
-    channels: tuple[str, ...]
-    dtype: str
-    orientation: str | None
-    identity: str | None
-
-    @property
-    def shape(self) -> Index3:
-        return self.levels[0].shape
-
-    @property
-    def space(self) -> VoxelSpace:
-        return self.levels[0].space
-
-    def channel_index(self, channel: str | None) -> int:
-        """The position of a named channel; None means the only or first one."""
-        if channel is None:
-            return 0
-        if channel not in self.channels:
-            raise InputError(f"{self.path} has no channel {channel!r}; it has {', '.join(self.channels)}")
-        return self.channels.index(channel)
-
-    def read(self, box: Box, level: int = 0, channel: int = 0) -> npt.NDArray[np.generic]:
-        """The voxels (z, y, x) of a box of one level and channel."""
-        spatial = dict(zip("zyx", box.slices, strict=True))
-        index = tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.axes)
-        data: npt.NDArray[np.generic] = np.asarray(self._array(level, "r")[index])
-        return data
-
-    def write(self, box: Box, data: npt.NDArray[np.generic], level: int = 0, channel: int = 0) -> None:
-        """Write the voxels of a box made of whole shards of one level and channel."""
-        if data.shape != box.shape:
-            raise InputError(f"a box of shape {box.shape} cannot take data of shape {data.shape}")
-        self._array(level, "r+")[(channel, *box.slices)] = data
-
-    def _array(self, level: int, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
-        stored = self.levels[level]
-        return _open_array(str(self.path), stored.path, stored.shape, self.identity, mode)
-
-    def fingerprint(self) -> str:
-        """Changes when the volume does: its own identity, or names, sizes and times of a foreign one's files."""
-        return self.identity or folder_identity(self.path)
-
-    def nearest_level(self, spacing_um: float) -> int:
-        """The coarsest level whose voxel edges are all at most `spacing_um`; 0 where none is."""
-        fitting = [i for i, lv in enumerate(self.levels) if max(lv.space.spacing_um) <= spacing_um * 1.0001]
-        return max(fitting, default=0)
-
-
-@lru_cache(maxsize=64)
-def _open_array(
-    path: str, level: str, shape: Index3, identity: str | None, mode: Literal["r", "r+"]
-) -> zarr.Array[Any]:
-    """Shape and identity only keep a volume apart from an earlier one at the same path."""
-    # Empty chunks are written: 1.6 times faster than looking for them, and a shard on disk then means "done".
-    return zarr.open_array(path, path=level, mode=mode, config={"write_empty_chunks": True})
+    def __post_init__(self) -> None:
+        if self.ngff == "0.4" and self.sharded:
+            raise InputError("NGFF 0.4 (Zarr v2) has no shards: ask for one file a chunk as well (--no-shards)")
 
 
 def describe_volume(
@@ -117,7 +66,7 @@ def describe_volume(
     return Volume(
         path=path,
         axes=("c", "z", "y", "x"),
-        levels=tuple(StoredLevel(str(level.number), level.shape, level.space) for level in levels),
+        levels=tuple(StoredLevel(path / str(level.number), level.shape, level.space) for level in levels),
         channels=tuple(channels),
         dtype=dtype,
         orientation=orientation,
@@ -125,36 +74,56 @@ def describe_volume(
     )
 
 
-def create_volume(volume: Volume, levels: Sequence[Level]) -> None:
+def create_volume(volume: Volume, levels: Sequence[Level], encoding: Encoding | None = None) -> None:
     """Write the metadata of an empty volume: c, z, y, x arrays of every level. What was there is replaced."""
+    encoding = encoding or Encoding()
+    ome = _ngff(volume.path.name.split(".ome.zarr")[0], levels, volume)
+    own = {"orientation": volume.orientation, "identity": volume.identity}
     with replacing(volume.path) as temporary:
-        group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
+        group = zarr.open_group(str(temporary), mode="w", zarr_format=3 if encoding.ngff == "0.5" else 2)
         for level in levels:
-            group.create_array(
-                str(level.number),
-                shape=(len(volume.channels), *level.shape),
-                chunks=(1, *level.chunk),
-                shards=(1, *level.shard),
-                dtype=np.dtype(volume.dtype),
-                compressors=BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
-                dimension_names=("c", "z", "y", "x"),
-            )
-        group.attrs.update(
-            {
-                "ome": _ngff(volume.path.name.split(".ome.zarr")[0], levels, volume),
-                ATTRIBUTE: {"orientation": volume.orientation, "identity": volume.identity},
-            }
+            _create_array(group, level, volume, encoding)
+        if encoding.ngff == "0.5":
+            group.attrs.update({"ome": {"version": "0.5", **ome}, ATTRIBUTE: own})
+        else:
+            ome["multiscales"][0]["version"] = "0.4"
+            group.attrs.update({**ome, ATTRIBUTE: own})
+
+
+def _create_array(group: zarr.Group, level: Level, volume: Volume, encoding: Encoding) -> None:
+    name, strength, shuffle = BLOSC[encoding.codec]
+    shape, chunks = (len(volume.channels), *level.shape), (1, *level.chunk)
+    if encoding.ngff == "0.4":
+        number = numcodecs.Blosc.SHUFFLE if shuffle == "shuffle" else numcodecs.Blosc.BITSHUFFLE
+        group.create_array(
+            str(level.number),
+            shape=shape,
+            chunks=chunks,
+            dtype=np.dtype(volume.dtype),
+            compressors=numcodecs.Blosc(cname=name, clevel=strength, shuffle=number),
+            chunk_key_encoding={"name": "v2", "separator": "/"},
         )
+        return
+    group.create_array(
+        str(level.number),
+        shape=shape,
+        chunks=chunks,
+        shards=(1, *level.shard) if encoding.sharded else None,
+        dtype=np.dtype(volume.dtype),
+        # The checksum behind each compressed chunk makes damage an error for every reader, never a wrong number.
+        compressors=[BloscCodec(cname=name, clevel=strength, shuffle=shuffle), Crc32cCodec()],
+        dimension_names=("c", "z", "y", "x"),
+    )
 
 
 def set_display_range(volume: Volume, ranges: Sequence[tuple[float, float]]) -> None:
     """Store, for viewers, between which values each channel is shown."""
     group = zarr.open_group(str(volume.path), mode="r+")
     attributes: dict[str, Any] = group.attrs.asdict()
-    ome = attributes["ome"]
-    for channel, (start, end) in zip(ome["omero"]["channels"], ranges, strict=True):
+    omero = attributes.get("ome", attributes)["omero"]
+    for channel, (start, end) in zip(omero["channels"], ranges, strict=True):
         channel["window"] |= {"start": float(start), "end": float(end)}
-    group.attrs["ome"] = ome
+    group.attrs.update(attributes)
 
 
 def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
@@ -170,46 +139,73 @@ def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
         }
         for level in levels
     ]
-    colours = ("00FF00", "FF00FF", "00FFFF", "FFFF00")
     kind = np.dtype(volume.dtype)
     low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (0.0, 1.0)
     window = {"min": float(low), "max": float(high), "start": float(low), "end": float(high)}
     return {
-        "version": "0.5",
         "multiscales": [{"name": name, "type": "mean", "axes": axes, "datasets": datasets}],
         "omero": {
             "channels": [
-                {"label": label, "active": True, "color": colours[i % len(colours)], "window": window}
+                {"label": label, "active": True, "color": COLOURS[i % len(COLOURS)], "window": dict(window)}
                 for i, label in enumerate(volume.channels)
             ]
         },
     }
 
 
-def is_ome_zarr(path: Path) -> bool:
-    """Whether a folder holds a Zarr group's metadata."""
-    return (path / "zarr.json").is_file() or (path / ".zattrs").is_file()
+def is_zarr(path: Path) -> bool:
+    """Whether a folder holds a Zarr group or array of either version."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs", ".zarray"))
+
+
+def open_zarr(path: Path, voxel_um: Um3 | None = None) -> Volume:
+    """An OME-Zarr image, or a bare array whose voxel size is given.
+
+    Raises `InputError` where it is neither, cannot be understood, or states no voxel size and none is given.
+    """
+    try:
+        found = zarr.open(str(path), mode="r")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # zarr's, for damaged metadata
+        raise InputError(f"{path} cannot be read as Zarr: {error}. Its metadata is damaged or missing") from error
+    if isinstance(found, zarr.Group):
+        return open_ome_zarr(path)
+    if voxel_um is None:
+        raise InputError(
+            f"{path} is a bare Zarr array, which does not say how large its voxels are: give --voxel-um Z Y X in um"
+        )
+    return _bare_array(path, found, VoxelSpace(voxel_um))
 
 
 def open_ome_zarr(path: Path) -> Volume:
     """Open an OME-Zarr 0.4 or 0.5 image; raises `InputError` where it is none or cannot be understood."""
-    if not path.is_dir() or not is_ome_zarr(path):
+    if not path.is_dir() or not is_zarr(path):
         raise InputError(f"{path} is not an OME-Zarr: expected a folder with zarr.json or .zattrs")
+    try:
+        return _open_image(path)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"{path} cannot be read as an OME-Zarr image: {type(error).__name__}: {error}. Its metadata is damaged"
+        ) from error
+
+
+def _open_image(path: Path) -> Volume:
     group = zarr.open_group(str(path), mode="r")
     attributes: dict[str, Any] = group.attrs.asdict()
     ome: dict[str, Any] = attributes.get("ome", attributes)
     multiscales = ome.get("multiscales")
     if not multiscales:
-        raise InputError(f"{path} is a Zarr group but not an OME-Zarr image: it has no 'multiscales' metadata")
+        arrays = ", ".join(sorted(name for name, _ in group.arrays()))
+        hint = f" Its arrays are {arrays}: give the path of one, with --voxel-um" if arrays else ""
+        raise InputError(f"{path} is a Zarr group but not an OME-Zarr image: it has no 'multiscales' metadata.{hint}")
     image = multiscales[0]
     axes = tuple(str(axis["name"]) for axis in image["axes"])
     if axes[-3:] != ("z", "y", "x") or any(axis not in "tczyx" for axis in axes):
         raise InputError(f"{path}: expected axes that end in z, y, x, got {', '.join(axes)}")
     units = [TO_UM.get(axis.get("unit", "micrometer"), 1.0) for axis in image["axes"]][-3:]
-    levels = tuple(_stored_level(group, dataset, image, units) for dataset in image["datasets"])
-    first = group[levels[0].path]
-    if not isinstance(first, zarr.Array):
-        raise InputError(f"{path}: level {levels[0].path!r} is not an array")
+    levels = tuple(_stored_level(path, group, dataset, image, units) for dataset in image["datasets"])
+    first = zarr.open_array(str(levels[0].path), mode="r")
     if "t" in axes and first.shape[axes.index("t")] != 1:
         raise InputError(f"{path} holds {first.shape[axes.index('t')]} time points; expected one")
     count = first.shape[axes.index("c")] if "c" in axes else 1
@@ -225,6 +221,22 @@ def open_ome_zarr(path: Path) -> Volume:
     )
 
 
+def _bare_array(path: Path, array: zarr.Array[Any], space: VoxelSpace) -> Volume:
+    if array.ndim not in {3, 4}:
+        raise InputError(f"{path} has {array.ndim} axes: expected z, y, x or c, z, y, x")
+    axes = ("z", "y", "x") if array.ndim == 3 else ("c", "z", "y", "x")
+    count = array.shape[0] if array.ndim == 4 else 1
+    return Volume(
+        path=path,
+        axes=axes,
+        levels=(StoredLevel(path, index3(array.shape[-3:]), space),),
+        channels=_channel_names({}, count),
+        dtype=str(array.dtype),
+        orientation=None,
+        identity=None,
+    )
+
+
 def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
     listed = ome.get("omero", {}).get("channels", [])
     return tuple(
@@ -233,7 +245,7 @@ def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
 
 
 def _stored_level(
-    group: zarr.Group, dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]
+    path: Path, group: zarr.Group, dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]
 ) -> StoredLevel:
     scale, offset = np.ones(3), np.zeros(3)
     transforms = [*dataset.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
@@ -243,39 +255,9 @@ def _stored_level(
             scale, offset = scale * factor, offset * factor
         elif transform["type"] == "translation":
             offset = offset + np.asarray(transform["translation"][-3:], dtype=float)
-    array = group[dataset["path"]]
+    name = str(dataset["path"])
+    array = group[name]
     if not isinstance(array, zarr.Array):
-        raise InputError(f"{group.store_path}: level {dataset['path']!r} is not an array")
+        raise InputError(f"{path}: level {name!r} is not an array")
     space = VoxelSpace(um3(scale * np.asarray(units)), um3(offset * np.asarray(units)))
-    return StoredLevel(str(dataset["path"]), index3(array.shape[-3:]), space)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a level lies on disk: file shape and chunk in the array's own axes, codec, files present and expected."""
-
-    shard: tuple[int, ...]
-    chunk: tuple[int, ...]
-    codec: str
-    present: int
-    expected: int
-
-
-def storage_layout(volume: Volume, level: int) -> Layout:
-    """The layout of one level. Fewer files than expected is complete only where a writer leaves out empty ones."""
-    array = zarr.open_array(str(volume.path), path=volume.levels[level].path, mode="r")
-    shard = array.shards or array.chunks
-    expected = int(np.prod([-(-n // s) for n, s in zip(array.shape, shard, strict=True)]))
-    codec = array.compressors[0] if array.compressors else None
-    name = getattr(codec, "cname", None) or getattr(codec, "codec_id", None) or type(codec).__name__
-    return Layout(
-        shard=tuple(shard),
-        chunk=tuple(array.chunks),
-        codec=str(getattr(name, "value", name)),
-        present=sum(1 for file in (volume.path / volume.levels[level].path).rglob("*") if _is_data(file)),
-        expected=expected,
-    )
-
-
-def _is_data(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".") and file.name != "zarr.json"
+    return StoredLevel(path / name, index3(array.shape[-3:]), space)

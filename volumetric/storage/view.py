@@ -7,7 +7,6 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 import xarray as xr
-import zarr
 
 from volumetric.storage.omezarr import open_ome_zarr
 
@@ -20,7 +19,7 @@ def open_volume(path: str | Path, level: int = 0) -> xr.DataArray:
     """
     volume = open_ome_zarr(Path(path))
     stored = volume.levels[level]
-    array = da.from_zarr(zarr.open_array(str(volume.path), path=stored.path, mode="r"))
+    array = da.from_zarr(volume.array(level))
     coordinates = {
         axis: origin + spacing * np.arange(n)
         for axis, n, spacing, origin in zip(

@@ -1,0 +1,195 @@
+"""What converting slices costs, against the limit and against other ways of doing it.
+
+The limit reads every slice into a buffer and compresses its chunks, and does nothing else. All methods use the same
+slices, chunks and codec; `dask` and `ome-zarr-py` are used as their manuals show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import tifffile
+from scipy import ndimage
+
+from pipelines import ingest
+from pipelines.bench.measure import Method
+from pipelines.config import Resources
+from volumetric.blocks.execute import Execution, execute
+from volumetric.blocks.plan import Plan
+from volumetric.blocks.reduction import Reduction
+from volumetric.geometry.space import VoxelSpace
+from volumetric.storage.levels import CHUNK, SHARD, plan_levels
+from volumetric.storage.omezarr import create_volume, describe_volume
+from volumetric.storage.sources import open_source
+
+VOXEL_UM = (5.0, 0.7, 0.7)
+LIMIT = "limit: read + compress"
+LEVEL_0 = "volumetric, level 0"
+PYRAMID = "volumetric, with pyramid"
+DASK = "dask + zarr, level 0"
+OME_ZARR_PY = "ome-zarr-py, with pyramid"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set, a place for outputs, and the threads every method may use."""
+
+    slices: Path
+    folder: Path
+    workers: int
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out.ome.zarr"
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(workers=self.workers, memory=4 * 10**9)
+
+    def clear(self) -> None:
+        """Remove what a method wrote."""
+        for path in (self.out, self.folder / "work"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def methods() -> Mapping[str, Callable[[Case], Method]]:
+    """All ways to convert, by name, the limit first."""
+    return {LIMIT: Limit, LEVEL_0: LevelZero, PYRAMID: Pyramid, DASK: Dask, OME_ZARR_PY: OmeZarrPy}
+
+
+def write_tissue(folder: Path, slices: int, edge: int, seed: int = 0) -> None:
+    """Slices as a microscope gives them: uneven background, many cells, photon and read noise, uncompressed."""
+    rng = np.random.default_rng(seed)
+    background = 300 + 200 * ndimage.zoom(rng.random((9, 9)), edge / 9, order=3)[:edge, :edge]
+    cells = np.zeros((edge, edge), np.float32)
+    places = rng.integers(0, edge, (edge * edge // 9000, 2))
+    cells[places[:, 0], places[:, 1]] = rng.uniform(2e4, 2e5, len(places))
+    tissue = (background + ndimage.gaussian_filter(cells, 3)).astype(np.float32)
+    folder.mkdir(parents=True)
+    for number in range(slices):
+        shifted = np.roll(tissue, 7 * number, axis=(0, 1))
+        noisy = shifted + np.sqrt(shifted) * rng.standard_normal(shifted.shape, np.float32)
+        tifffile.imwrite(folder / f"tissue_{number:05}.tif", np.clip(noisy + 20, 0, 65535).astype(np.uint16))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Every slice read into a slab, every chunk compressed, nothing written."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Convert once."""
+        source = open_source(self.case.slices)
+        codec = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+        numcodecs.blosc.use_threads = False
+        depth, (rows, columns) = SHARD[0], source.shape[1:]
+        slab = np.empty((depth, rows, columns), source.dtype)
+        files = sorted(self.case.slices.iterdir())
+
+        def load(number: int) -> None:
+            tifffile.imread(files[number], out=slab[number % depth], maxworkers=1)
+
+        def compress(corner: tuple[int, ...]) -> None:
+            z, y, x = corner
+            codec.encode(np.ascontiguousarray(slab[z : z + CHUNK[0], y : y + CHUNK[1], x : x + CHUNK[2]]))
+
+        corners = list(
+            itertools.product(range(0, depth, CHUNK[0]), range(0, rows, CHUNK[1]), range(0, columns, CHUNK[2]))
+        )
+        with ThreadPoolExecutor(self.case.workers) as pool:
+            for first in range(0, len(files), depth):
+                list(pool.map(load, range(first, min(first + depth, len(files)))))
+                list(pool.map(compress, corners))
+
+
+@dataclass(frozen=True)
+class LevelZero:
+    """Our converter, the finest level alone."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Convert once."""
+        source = open_source(self.case.slices)
+        levels = plan_levels(source.shape, VoxelSpace(VOXEL_UM))[:1]
+        volume = describe_volume(self.case.out, levels, source.channels, source.dtype, orientation=None, identity="b")
+        unit = ingest.choose_unit(levels[0], source.grain, 2, self.case.resources.memory)
+        slabs = ingest.Conversion(volume, levels, 0, max(1, self.case.workers // 2)).slabs(source, unit)
+        layout = Reduction("layout", lambda: create_volume(volume, levels))
+        plan = Plan("bench", 1, {}, {}, (layout, slabs), (self.case.out,))
+        execute(plan, self.case.folder / "work", Execution(self.case.workers, self.case.resources.memory))
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Our converter as it is."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Convert once."""
+        case = self.case
+        config = ingest.Config(voxel_um=VOXEL_UM)
+        plan = ingest.plan(open_source(case.slices), case.out, case.folder / "work", config, case.resources)
+        execute(plan, case.folder / "work", Execution(case.workers, case.resources.memory))
+
+
+@dataclass(frozen=True)
+class Dask:
+    """A dask array of the slices, rechunked and stored by zarr with its usual settings."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Convert once."""
+        import dask
+        import zarr
+
+        array = _lazy(self.case.slices)
+        codec = zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+        target = zarr.create_array(
+            str(self.case.out), shape=array.shape, chunks=CHUNK, shards=SHARD, dtype=array.dtype, compressors=codec
+        )
+        with dask.config.set(scheduler="threads", num_workers=self.case.workers):
+            array.rechunk(SHARD).store(target, lock=False)
+
+
+@dataclass(frozen=True)
+class OmeZarrPy:
+    """ome-zarr-py's `write_image` of the same dask array, with its own pyramid."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Convert once."""
+        import dask
+        import zarr
+        from ome_zarr.writer import write_image
+
+        group = zarr.open_group(str(self.case.out), mode="w")
+        options = {
+            "chunks": CHUNK,
+            "shards": SHARD,
+            "compressors": zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
+        }
+        with dask.config.set(scheduler="threads", num_workers=self.case.workers):
+            write_image(_lazy(self.case.slices).rechunk(SHARD), group, axes="zyx", storage_options=options)
+
+
+def _lazy(slices: Path) -> Any:  # noqa: ANN401 - a dask array
+    import dask.array as da
+    from dask.delayed import delayed
+
+    files = sorted(slices.iterdir())
+    first = tifffile.imread(files[0])
+    planes = [da.from_delayed(delayed(tifffile.imread)(f), first.shape, first.dtype) for f in files]
+    return da.stack(planes)

@@ -1,0 +1,98 @@
+"""What a user gave, opened: the format is told by the content, never by the name alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+from natsort import natsorted
+
+from volumetric.errors import InputError
+from volumetric.storage.omezarr import is_zarr
+from volumetric.storage.sources.hdf5 import open_hdf5
+from volumetric.storage.sources.imaris import is_imaris, open_imaris
+from volumetric.storage.sources.numpy_file import MAGIC as NUMPY
+from volumetric.storage.sources.numpy_file import open_numpy
+from volumetric.storage.sources.source import ChannelSet, Source
+from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
+from volumetric.storage.sources.tiff_slices import open_slices, tiffs_in
+from volumetric.storage.sources.tiff_stack import open_stack
+from volumetric.storage.sources.zarr_array import open_zarr_source
+
+TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+"""First bytes of TIFF and BigTIFF in both byte orders."""
+
+KINDS = "a folder of slice TIFFs (or one folder a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr"
+
+
+def open_source(path: Path) -> Source:
+    """Open what a user gave; `FILE:/DATASET` chooses from an HDF5 file. Raises `InputError` with the reason."""
+    try:
+        return _open(path)
+    except PermissionError as error:
+        raise InputError(
+            f"{error.filename or path} cannot be read: permission denied. Change its permissions"
+        ) from error
+
+
+def _open(path: Path) -> Source:
+    if not path.exists():
+        file, colon, dataset = str(path).partition(":/")
+        if colon and Path(file).is_file():
+            return open_hdf5(Path(file), dataset)
+        raise InputError(f"there is nothing at {path}: give {KINDS}")
+    return _open_folder(path) if path.is_dir() else _open_file(path)
+
+
+def _open_file(path: Path) -> Source:
+    with path.open("rb") as file:
+        first = file.read(8)
+    if first.startswith(NUMPY):
+        return open_numpy(path)
+    if h5py.is_hdf5(path):
+        return open_imaris(path) if is_imaris(path) else open_hdf5(path)
+    if first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS:
+        return open_stack(path)
+    raise InputError(
+        f"{path} is of no known kind (it begins with {first!r}) or its beginning is damaged: give {KINDS}"
+        if first
+        else f"{path} is empty: give {KINDS}"
+    )
+
+
+def _open_folder(path: Path) -> Source:
+    if is_zarr(path):
+        return open_zarr_source(path)
+    own = tiffs_in(path)
+    if own:
+        return open_slices({path.name: own})
+    below = {child.name: tiffs_in(child) for child in natsorted(path.iterdir()) if child.is_dir()}
+    below = {name: files for name, files in below.items() if files}
+    if below:
+        return open_slices(below)
+    raise InputError(
+        f"no images found in {path}: expected files ending in {' or '.join(TIFF_ENDINGS)}, "
+        "or one folder of them for each channel"
+    )
+
+
+def select_channels(source: Source, wanted: tuple[str, ...]) -> Source:
+    """The wanted channels of a source, in that order; each is a channel's name or the path of another source."""
+    parts: list[tuple[Source, int]] = []
+    names: list[str] = []
+    for name in wanted:
+        if name in source.channels:
+            parts.append((source, source.channels.index(name)))
+            names.append(name)
+        elif Path(name).exists():
+            other = open_source(Path(name))
+            if len(other.channels) != 1:
+                raise InputError(f"{name} holds the channels {', '.join(other.channels)}: give the path of one of them")
+            parts.append((other, 0))
+            names.append(other.channels[0])
+        else:
+            raise InputError(
+                f"there is no channel {name!r}: the source has {', '.join(source.channels)}, "
+                "and no file or folder has that path either"
+            )
+    return ChannelSet(tuple(parts), tuple(names))

@@ -1,0 +1,123 @@
+"""What every source offers, and sources put together to the channels of one image."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from volumetric.errors import InputError
+from volumetric.geometry.box import Box, Index3
+from volumetric.geometry.space import Um3
+from volumetric.storage.provenance import digest
+
+DTYPES = ("uint8", "uint16", "int16", "float32")
+
+
+class Source(Protocol):
+    """Voxels to be converted: several channels on one grid. Small and picklable; files are opened when read."""
+
+    @property
+    def shape(self) -> Index3: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+    @property
+    def spacing_um(self) -> Um3 | None:
+        """The voxel size by the file's own metadata, where it states all of it."""
+        ...
+
+    @property
+    def grain(self) -> Index3:
+        """Voxels that are decoded together: reading in multiples of it decodes nothing twice."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes when any input file is replaced."""
+        ...
+
+    def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
+        """Put the voxels (z, y, x) of a box into an array of its shape.
+
+        Raises `InputError` that names the file where its content cannot be decoded, `OSError` where the file cannot
+        be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ChannelSet:
+    """Channels of several sources on one grid, for example two folders given by path."""
+
+    parts: tuple[tuple[Source, int], ...]
+    channels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        grids = {(source.shape, source.dtype) for source, _ in self.parts}
+        if len(grids) > 1:
+            raise InputError(
+                "the channels must share one shape and data type, got "
+                + "; ".join(f"{shape} {dtype}" for shape, dtype in sorted(grids))
+            )
+
+    @property
+    def _first(self) -> Source:
+        return self.parts[0][0]
+
+    @property
+    def shape(self) -> Index3:
+        return self._first.shape
+
+    @property
+    def dtype(self) -> str:
+        return self._first.dtype
+
+    @property
+    def spacing_um(self) -> Um3 | None:
+        return self._first.spacing_um
+
+    @property
+    def grain(self) -> Index3:
+        return self._first.grain
+
+    @property
+    def identity(self) -> str:
+        return digest([(source.identity, index) for source, index in self.parts])
+
+    def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
+        """The voxels of a box."""
+        source, index = self.parts[channel]
+        source.fill(out, box, index)
+
+
+def read(source: Source, box: Box, channel: int = 0, threads: int = 1) -> npt.NDArray[Any]:
+    """The voxels of a box, decoded by several threads, each at whole grains of slices."""
+    out = np.empty(box.shape, dtype=source.dtype)
+    thickness = source.grain[0]
+    first, last = box.start[0], box.stop[0]
+    cuts = sorted({first, last, *range(first - first % thickness + thickness, last, thickness)})
+
+    def fill(z: tuple[int, int]) -> None:
+        part = Box((z[0], *box.start[1:]), (z[1], *box.stop[1:]))
+        source.fill(out[z[0] - first : z[1] - first], part, channel)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        list(pool.map(fill, pairwise(cuts)))
+    return out
+
+
+def check_dtype(what: str, dtype: str) -> None:
+    """Raise `InputError` for values that are neither 8 or 16 bit nor single precision."""
+    if dtype not in DTYPES:
+        raise InputError(f"{what} holds {dtype} values: expected {', '.join(DTYPES)}. Convert the images first")
+
+
+def words(shape: tuple[int, ...], dtype: str) -> str:
+    """A grid for people: `2048 x 2048 uint16`."""
+    return f"{' x '.join(map(str, shape))} {dtype}"
