@@ -8,6 +8,7 @@ signal channel, the transform from the channel registered on. Every stage has it
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any, Literal
 from pydantic import Field
 from rich.console import Console
 
-from pipelines import assign, detect, register
+from pipelines import assign, detect, overview, register
 from pipelines.config import Resources, Settings
 from pipelines.report import write_report
 from pipelines.stage import Stage
@@ -109,9 +110,11 @@ def finish(job: Job, resources: Resources, console: Console) -> None:
 def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) -> Inputs:
     if is_zarr(source):
         volume = in_place(source, config.voxel_um, config.orientation)
-        signal = _channel_of(volume, config.signal, config)
-        register_on = _channel_of(volume, config.register_on, config) if config.register_on else signal
-        return Inputs(*signal, *register_on, ())
+        signal, name = _channel_of(volume, config.signal, config)
+        other, other_name = _channel_of(volume, config.register_on, config) if config.register_on else (signal, name)
+        stages = {v.path: overview.stages(v, run.overviews, resources) for v in (signal, other)}
+        complete = [overview.completed(v, run.overviews) for v in (signal, other)]
+        return Inputs(complete[0], name, complete[1], other_name, tuple(itertools.chain(*stages.values())))
     images = open_source(source)
     signal_name = config.signal or _only(images.channels)
     wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))

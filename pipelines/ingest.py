@@ -92,7 +92,7 @@ def plan(source: Source, out: Path, work: Path, config: Config, resources: Resou
     unfinished = replace(volume, path=at, levels=tuple(replace(lv, path=at / lv.path.name) for lv in volume.levels))
     passes: list[Reduction | BlockMap] = [
         Reduction("layout", partial(create_volume, unfinished, levels, config.encoding)),
-        *_conversions(source, unfinished, levels, stored_layout(work, bare, "slabs-0"), resources),
+        *conversions(source, unfinished, levels, stored_layout(work, bare, "slabs-0"), resources),
         Reduction("publish", partial(_publish, unfinished, out)),
     ]
     return _plan(source, out, config, tuple(passes), (out,))
@@ -107,7 +107,7 @@ def repair_plan(
     """
     volume, levels = target(source, out, config)
     passes = []
-    for current in _conversions(source, volume, levels, None, resources):
+    for current in conversions(source, volume, levels, None, resources):
         _, channel, *rest = current.name.split("-")
         base = int(rest[0]) if rest else 0
         made = (base,) if rest else range(levels_in_slab(levels))
@@ -165,17 +165,26 @@ def _plan(
     )
 
 
-def _conversions(
-    source: Source, volume: Volume, levels: tuple[Level, ...], stored: Mapping[str, Any] | None, resources: Resources
+def conversions(
+    source: Source,
+    volume: Volume,
+    levels: tuple[Level, ...],
+    stored: Mapping[str, Any] | None,
+    resources: Resources,
+    *,
+    first: int = 0,
 ) -> list[BlockMap]:
-    """The passes that fill a volume: `slabs-C` and `level-C-N` for every channel C."""
+    """The passes that fill a volume from level `first` on: `slabs-C` and `level-C-N` for every channel C.
+
+    `stored` is the cut of an earlier session, which is kept.
+    """
     itemsize = np.dtype(source.dtype).itemsize
     unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, resources.memory)
     tasks = len(BlockGrid(levels[0].shape, unit))
     threads = max(1, resources.workers // min(tasks, UNITS_IN_MEMORY))
     passes = []
     for channel in range(len(source.channels)):
-        conversion = Conversion(volume, levels, channel, threads)
+        conversion = Conversion(volume, levels, channel, threads, first)
         passes.append(conversion.slabs(source, unit))
         passes += [conversion.coarser(n) for n in range(levels_in_slab(levels), len(levels))]
     return passes
@@ -189,9 +198,10 @@ class Conversion:
     levels: tuple[Level, ...]
     channel: int
     threads: int
+    first: int = 0
 
     def slabs(self, source: Source, unit: Index3) -> BlockMap:
-        """Level 0 from the source, with the levels that a slab makes by itself."""
+        """The levels that a slab of the source makes by itself."""
         level, count = self.levels[0], levels_in_slab(self.levels)
         itemsize = np.dtype(source.dtype).itemsize
         inside = index3(min(a, b) for a, b in zip(unit, level.shape, strict=True))
@@ -201,7 +211,7 @@ class Conversion:
             grid=BlockGrid(level.shape, unit),
             reads={"image": partial(_decoded, source, self.channel, self.threads)},
             function=partial(_pyramid, tuple(lv.step for lv in self.levels[1:count])),
-            writes={f"level{n}": partial(self.write, n, 0) for n in range(count)},
+            writes={f"level{n}": partial(self.write, n, 0) for n in range(self.first, count)},
             # Reading ahead holds one slab more, which the plan adds.
             cost=Cost(raw, raw * 4 // 3, slab_bytes(inside, itemsize, level)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines import ingest
+from pipelines import ingest, overview
 from pipelines.config import Resources, make
 from pipelines.stage import Stage
 from volumetric.errors import InputError
@@ -39,7 +39,8 @@ def open_or_convert(
 ) -> Opened:
     """The Zarr at `path`, or the conversion of what is there to `work/volume.ome.zarr`."""
     if is_zarr(path):
-        return Opened(in_place(path, voxel_um, orientation), ())
+        volume = in_place(path, voxel_um, orientation)
+        return Opened(overview.completed(volume, work), overview.stages(volume, work, resources))
     out, ledger = work / "volume.ome.zarr", work / "ingest"
     return convert(open_source(path), out, ledger, resources, voxel_um=voxel_um, orientation=orientation, **others)
 

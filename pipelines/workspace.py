@@ -42,6 +42,11 @@ class RunFolder:
         """Cells before regions are assigned."""
         return self.work("detect") / "cells.parquet"
 
+    @property
+    def overviews(self) -> Path:
+        """Coarse levels of volumes that are used in place and have none."""
+        return self.path / ".work"
+
     def work(self, stage: str) -> Path:
         """Ledger and intermediate files of a stage."""
         return self.path / ".work" / stage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import tifffile
 
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.folder import write_atlas_folder
+from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
 from volumetric.phantom.atlas import procedural_atlas
 from volumetric.phantom.brain import Phantom, PhantomSettings
@@ -37,11 +38,11 @@ class Files:
     orientation: str
     cells: pd.DataFrame
 
-    def flags(self) -> list[str]:
-        """The flags of `count` that describe it."""
+    def flags(self, atlas: Path | None = None) -> list[str]:
+        """The flags of `count` that describe it, with its own atlas or another."""
         voxel = [f"{v:g}" for v in self.voxel_um]
         return [
-            *("--voxel-um", *voxel, "--orientation", self.orientation, "--atlas", str(self.atlas)),
+            *("--voxel-um", *voxel, "--orientation", self.orientation, "--atlas", str(atlas or self.atlas)),
             *("--signal", "signal", "--register-on", "background", "--preset", "fast"),
         ]
 
@@ -55,6 +56,21 @@ def write_files(folder: Path) -> Files:
             tifffile.imwrite(folder / "slices" / name / f"{name}_{number:04}.tif", page)
     write_atlas_folder(brain.atlas, folder / "atlas")
     return Files(folder / "slices", folder / "atlas", brain.space.spacing_um, brain.orientation, brain.cells)
+
+
+def write_coarse_atlas(folder: Path) -> Path:
+    """The phantom's atlas with every second voxel along each axis: registered to in seconds, for tests of resuming."""
+    atlas = procedural_atlas()
+    every_second = np.s_[::2, ::2, ::2]
+    coarse = replace(
+        atlas,
+        name="coarse",
+        space=VoxelSpace(um3(2 * s for s in atlas.space.spacing_um)),
+        template=atlas.template[every_second],
+        annotation=atlas.annotation[every_second],
+        hemispheres=atlas.hemispheres[every_second],
+    )
+    return write_atlas_folder(coarse, folder)
 
 
 def write_true_registration(folder: Path, atlas: Atlas) -> None:

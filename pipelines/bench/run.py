@@ -47,7 +47,7 @@ def run_bench(config: Config, source: Path | None, out: Path, resources: Resourc
         gigabytes = images.shape[0] * images.shape[1] * images.shape[2] * 2 / 1e9
         found = _measure_all(ingest.Case(source, Path(folder), resources.workers), config, console)
     record = {
-        "machine": _machine(),
+        "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
         "version": versions(),
         "data": {"shape": list(images.shape), "gigabytes": round(gigabytes, 3), "workers": resources.workers},
@@ -112,7 +112,8 @@ def _print(record: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Processor, cores and memory of this machine."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipelines.overview import completed
 from pipelines.report.regions import read_regions
 from pipelines.workspace import RunFolder
 from volumetric.errors import InputError
 from volumetric.geometry.orientation import check_orientation
+from volumetric.geometry.space import um3
 from volumetric.storage.atomic import read_json
-from volumetric.storage.omezarr import open_ome_zarr
+from volumetric.storage.omezarr import open_ome_zarr, open_zarr
 from volumetric.storage.tables import read_table
 from volumetric.storage.volume import Volume
 
@@ -60,8 +62,9 @@ def open_run(run: RunFolder) -> RunInputs:
     record = read_json(run.record)
     facts = record["volume"]
     # Paths inside the run folder are kept relative to it; joining leaves absolute ones as they are.
-    signal = open_ome_zarr(run.path / facts["path"])
-    reference = open_ome_zarr(run.path / facts.get("register_path", facts["path"]))
+    size = um3(facts["voxel_um"])
+    signal = completed(open_zarr(run.path / facts["path"], size), run.overviews)
+    reference = completed(open_zarr(run.path / facts.get("register_path", facts["path"]), size), run.overviews)
     return RunInputs(
         record=record,
         quality=read_json(quality),

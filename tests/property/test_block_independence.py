@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,22 +70,31 @@ def cases() -> list[tuple[tuple[int, int, int], int, str]]:
     return made
 
 
-def test_cells_and_regions_do_not_depend_on_the_cut(brain: tuple[Volume, Path, Path], tmp_path: Path) -> None:
-    cells, regions = count(brain, tmp_path / "whole", (1000, 4096, 4096), 1, "threads")
+@pytest.fixture(scope="module")
+def whole(brain: tuple[Volume, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Cells and regions of one block, one worker."""
+    return count(brain, tmp_path_factory.mktemp("whole"), (1000, 4096, 4096), 1, "threads")
+
+
+@pytest.mark.parametrize(("block", "workers", "executor"), cases())
+def test_cells_and_regions_do_not_depend_on_the_cut(
+    brain: tuple[Volume, Path, Path],
+    whole: tuple[pd.DataFrame, pd.DataFrame],
+    tmp_path: Path,
+    *,
+    block: tuple[int, int, int],
+    workers: int,
+    executor: str,
+) -> None:
+    cells, regions = whole
     assert len(cells) > 100
     assert cells["in_atlas"].mean() > 0.9
-    numbers = itertools.count()
-    for block, workers, executor in cases():
-        found, table = count(brain, tmp_path / f"case{next(numbers)}", block, workers, executor)
-        where = f"block {block}, {workers} workers, {executor}"
-        pd.testing.assert_frame_equal(
-            found.sort_values(["z_vox", "y_vox", "x_vox"], ignore_index=True),
-            cells.sort_values(["z_vox", "y_vox", "x_vox"], ignore_index=True),
-            rtol=0,
-            atol=1e-3,
-            obj=f"cells ({where})",
-        )
-        pd.testing.assert_frame_equal(table, regions, obj=f"regions ({where})")
+    found, table = count(brain, tmp_path, block, workers, executor)
+    order = ["z_vox", "y_vox", "x_vox"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True), cells.sort_values(order, ignore_index=True), rtol=0, atol=1e-3
+    )
+    pd.testing.assert_frame_equal(table, regions)
 
 
 def test_the_cells_of_the_small_brain_are_the_true_ones(brain: tuple[Volume, Path, Path], tmp_path: Path) -> None:

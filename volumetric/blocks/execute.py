@@ -201,7 +201,9 @@ def _dask_pool(workers: int) -> Iterator[Submit]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
         ThreadPoolExecutor(workers * WINDOW, thread_name_prefix="dask-wait") as waiters,
     ):

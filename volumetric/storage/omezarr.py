@@ -65,8 +65,7 @@ def describe_volume(
     """The volume that `create_volume` will lay out; nothing is written."""
     return Volume(
         path=path,
-        axes=("c", "z", "y", "x"),
-        levels=tuple(StoredLevel(path / str(level.number), level.shape, level.space) for level in levels),
+        levels=tuple(StoredLevel(path / str(lv.number), lv.shape, lv.space, ("c", "z", "y", "x")) for lv in levels),
         channels=tuple(channels),
         dtype=dtype,
         orientation=orientation,
@@ -204,15 +203,18 @@ def _open_image(path: Path) -> Volume:
     if axes[-3:] != ("z", "y", "x") or any(axis not in "tczyx" for axis in axes):
         raise InputError(f"{path}: expected axes that end in z, y, x, got {', '.join(axes)}")
     units = [TO_UM.get(axis.get("unit", "micrometer"), 1.0) for axis in image["axes"]][-3:]
-    levels = tuple(_stored_level(path, group, dataset, image, units) for dataset in image["datasets"])
-    first = zarr.open_array(str(levels[0].path), mode="r")
+    found = {str(dataset["path"]): _level_array(path, str(dataset["path"])) for dataset in image["datasets"]}
+    levels = tuple(
+        StoredLevel(path / name, index3(array.shape[-3:]), _space(dataset, image, units), axes)
+        for dataset, (name, array) in zip(image["datasets"], found.items(), strict=True)
+    )
+    first = next(iter(found.values()))
     if "t" in axes and first.shape[axes.index("t")] != 1:
         raise InputError(f"{path} holds {first.shape[axes.index('t')]} time points; expected one")
     count = first.shape[axes.index("c")] if "c" in axes else 1
     own = attributes.get(ATTRIBUTE, {})
     return Volume(
         path=path,
-        axes=axes,
         levels=levels,
         channels=_channel_names(ome, count),
         dtype=str(first.dtype),
@@ -228,8 +230,7 @@ def _bare_array(path: Path, array: zarr.Array[Any], space: VoxelSpace) -> Volume
     count = array.shape[0] if array.ndim == 4 else 1
     return Volume(
         path=path,
-        axes=axes,
-        levels=(StoredLevel(path, index3(array.shape[-3:]), space),),
+        levels=(StoredLevel(path, index3(array.shape[-3:]), space, axes),),
         channels=_channel_names({}, count),
         dtype=str(array.dtype),
         orientation=None,
@@ -244,20 +245,20 @@ def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
     )
 
 
-def _stored_level(
-    path: Path, group: zarr.Group, dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]
-) -> StoredLevel:
+def _space(dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]) -> VoxelSpace:
+    """Where the voxels of a level lie, its own transforms and then the image's applied."""
     scale, offset = np.ones(3), np.zeros(3)
-    transforms = [*dataset.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
-    for transform in transforms:
+    for transform in [*dataset.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]:
         if transform["type"] == "scale":
             factor = np.asarray(transform["scale"][-3:], dtype=float)
             scale, offset = scale * factor, offset * factor
         elif transform["type"] == "translation":
             offset = offset + np.asarray(transform["translation"][-3:], dtype=float)
-    name = str(dataset["path"])
-    array = group[name]
+    return VoxelSpace(um3(scale * np.asarray(units)), um3(offset * np.asarray(units)))
+
+
+def _level_array(path: Path, name: str) -> zarr.Array[Any]:
+    array = zarr.open(str(path / name), mode="r")
     if not isinstance(array, zarr.Array):
         raise InputError(f"{path}: level {name!r} is not an array")
-    space = VoxelSpace(um3(scale * np.asarray(units)), um3(offset * np.asarray(units)))
-    return StoredLevel(path / name, index3(array.shape[-3:]), space)
+    return array

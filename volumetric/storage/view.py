@@ -26,7 +26,7 @@ def open_volume(path: str | Path, level: int = 0) -> xr.DataArray:
             "zyx", stored.shape, stored.space.spacing_um, stored.space.origin_um, strict=True
         )
     }
-    image = xr.DataArray(array, dims=volume.axes, coords=coordinates, name=volume.path.name)
+    image = xr.DataArray(array, dims=stored.axes, coords=coordinates, name=volume.path.name)
     image.attrs |= {"unit": "um", "orientation": volume.orientation}
     if "t" in image.dims:
         image = image.isel(t=0)

@@ -26,22 +26,22 @@ from volumetric.storage.shards import file_format, write_file
 
 @dataclass(frozen=True)
 class StoredLevel:
-    """One level as found on disk: the folder of its array, shape (z, y, x) and where its voxels lie."""
+    """One level as found on disk: the folder of its array, shape (z, y, x), where its voxels lie, the array's axes."""
 
     path: Path
     shape: Index3
     space: VoxelSpace
+    axes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Volume:
-    """One image: levels from fine to coarse, all with the same channels and axes.
+    """One image: levels from fine to coarse, all with the same channels.
 
     `path` is what the user calls the volume; levels usually lie below it, but need not.
     """
 
     path: Path
-    axes: tuple[str, ...]
     levels: tuple[StoredLevel, ...]
     channels: tuple[str, ...]
     dtype: str
@@ -70,7 +70,7 @@ class Volume:
         Raises `InputError` that names the place where stored data is damaged.
         """
         try:
-            data: npt.NDArray[np.generic] = np.asarray(self.array(level)[self._index(box, channel)])
+            data: npt.NDArray[np.generic] = np.asarray(self.array(level)[self._index(level, box, channel)])
         except (ValueError, RuntimeError) as error:  # what zarr and its codecs raise for damaged data
             raise InputError(
                 f"{self.levels[level].path} is damaged within z, y, x {box.start} to {box.stop}: {error}. "
@@ -121,7 +121,7 @@ class Volume:
         """The file that holds a box."""
         array = self.array(level)
         spatial = dict(zip("zyx", (a // s for a, s in zip(box.start, self.shard(level), strict=True)), strict=True))
-        index = tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.axes)
+        index = tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.levels[level].axes)
         return self.levels[level].path / array.metadata.encode_chunk_key(index)
 
     def fingerprint(self) -> str:
@@ -138,9 +138,9 @@ class Volume:
         stored = self.levels[level]
         return _open_array(str(stored.path), stored.shape, self.identity)
 
-    def _index(self, box: Box, channel: int) -> tuple[slice | int, ...]:
+    def _index(self, level: int, box: Box, channel: int) -> tuple[slice | int, ...]:
         spatial = dict(zip("zyx", box.slices, strict=True))
-        return tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.axes)
+        return tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.levels[level].axes)
 
 
 @lru_cache(maxsize=64)

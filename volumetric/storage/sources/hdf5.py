@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
-from volumetric.geometry.space import Um3, um3
+from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
-from volumetric.storage.sources.source import check_dtype, words
+from volumetric.storage.sources.source import check_dtype, whole_spacing, words
 
 SPACING_ATTRIBUTE = "element_size_um"
 """Voxel size (z, y, x), as ImageJ's and BigDataViewer's HDF5 writers store it."""
@@ -39,7 +39,10 @@ class Hdf5Source:
         """The voxels of a box."""
         name, index = self.places[channel]
         with opened(self.path) as file:
-            out[...] = file[name][box.slices if index is None else (index, *box.slices)]
+            voxels = file[name][box.slices if index is None else (index, *box.slices)]
+            if voxels.shape != out.shape:
+                raise InputError(f"{self.path} was replaced: {name} ends within z, y, x {box.start} to {box.stop}")
+            out[...] = voxels
 
 
 @contextmanager
@@ -50,13 +53,13 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py raises these for damaged content
-        hint = (
-            ". Its compression needs a plugin: pip install hdf5plugin"
-            if "filter" in str(error)
-            else ". Replace the file"
-        )
-        raise InputError(f"{path} cannot be read as HDF5: {error}{hint}") from error
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # h5py raises many kinds for damaged content
+        said = " ".join(str(error).split()) or type(error).__name__
+        unknown = "required filter" in said or "plugin" in said
+        hint = "Its compression needs a plugin: pip install hdf5plugin" if unknown else "Replace the file"
+        raise InputError(f"{path} cannot be read as HDF5: {said}. {hint}") from error
 
 
 def load_plugins() -> None:
@@ -83,6 +86,8 @@ def open_hdf5(path: Path, dataset: str | None = None) -> Hdf5Source:
             )
         first = next(iter(chosen.values()))
         check_dtype(str(path), str(first.dtype.newbyteorder("=")))
+        for data in chosen.values():
+            refuse_unwritten(path, data)
         names = list(chosen)
         places: list[tuple[str, int | None]]
         if first.ndim == 4:
@@ -101,6 +106,21 @@ def open_hdf5(path: Path, dataset: str | None = None) -> Hdf5Source:
             grain=grain_of(first),
             identity=files_identity([path]),
         )
+
+
+def refuse_unwritten(path: Path, dataset: h5py.Dataset) -> None:
+    """Raise `InputError` where nothing was ever written, which HDF5 reads as zeros."""
+    if dataset.is_virtual:
+        missing = [s.file_name for s in dataset.virtual_sources() if not _reaches(path, s.file_name)]
+        if missing:
+            raise InputError(f"{path} is incomplete: {missing[0]}, which holds voxels of {dataset.name}, is missing")
+    elif dataset.id.get_storage_size() == 0:
+        raise InputError(f"{path} is damaged or unfinished: nothing was written to {dataset.name}. Replace the file")
+
+
+def _reaches(path: Path, name: str) -> bool:
+    """Whether the file of a virtual dataset's source is there; names with a number to fill in are not checked."""
+    return name == "." or "%" in name or (path.parent / name).is_file()
 
 
 def grain_of(dataset: h5py.Dataset) -> Index3:
@@ -122,6 +142,4 @@ def _images(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 def _spacing(dataset: h5py.Dataset) -> Um3 | None:
     value = dataset.attrs.get(SPACING_ATTRIBUTE)
-    if value is None or np.size(value) != 3 or np.min(value) <= 0:
-        return None
-    return um3(np.ravel(value))
+    return whole_spacing(list(np.ravel(value)))

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import index3
+from volumetric.geometry.box import Index3, index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
-from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened
-from volumetric.storage.sources.source import check_dtype
+from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened, refuse_unwritten
+from volumetric.storage.sources.source import check_dtype, whole_spacing, words
 from volumetric.storage.sources.tiff_metadata import UNITS_UM
 
 FULL = "DataSet/ResolutionLevel 0"
@@ -36,24 +36,40 @@ def open_imaris(path: Path) -> Hdf5Source:
         numbers = sorted(int(name.split()[-1]) for name in file[time] if name.startswith("Channel"))
         if not numbers:
             raise InputError(f"{path} is damaged: it holds no channel. Export it again")
-        group = file[f"{time}/Channel {numbers[0]}"]
-        data = group["Data"]
-        # The stored array is padded to whole chunks; the image's own size is in attributes.
-        sizes = [int(_text(group.attrs, f"ImageSize{axis}") or n) for axis, n in zip(AXES, data.shape, strict=True)]
-        check_dtype(str(path), str(data.dtype.newbyteorder("=")))
+        groups = [file[f"{time}/Channel {n}"] for n in numbers]
+        grids = {(_sizes(path, group), str(group["Data"].dtype.newbyteorder("="))) for group in groups}
+        if len(grids) != 1:
+            listed = ", ".join(words(shape, dtype) for shape, dtype in sorted(grids))
+            raise InputError(f"{path} is damaged: its channels are not alike but {listed}. Export it again")
+        sizes, dtype = grids.pop()
+        check_dtype(str(path), dtype)
+        for group in groups:
+            refuse_unwritten(path, group["Data"])
         return Hdf5Source(
             path=path,
             places=tuple((f"{time}/Channel {n}/Data", None) for n in numbers),
             channels=_names(file, numbers),
-            shape=index3(sizes),
-            dtype=str(data.dtype.newbyteorder("=")),
+            shape=sizes,
+            dtype=dtype,
             spacing_um=_spacing(file, sizes),
-            grain=grain_of(data),
+            grain=grain_of(groups[0]["Data"]),
             identity=files_identity([path]),
         )
 
 
-def _spacing(file: h5py.File, sizes: list[int]) -> Um3 | None:
+def _sizes(path: Path, group: h5py.Group) -> Index3:
+    """The image's own size: the stored array is padded to whole chunks."""
+    stored = group["Data"].shape
+    sizes = index3(int(_text(group.attrs, f"ImageSize{axis}") or n) for axis, n in zip(AXES, stored, strict=True))
+    if not all(0 < size <= n for size, n in zip(sizes, stored, strict=True)):
+        raise InputError(
+            f"{path} is damaged: {group.name} should hold {' x '.join(map(str, sizes))} voxels but holds "
+            f"{' x '.join(map(str, stored))}. Export it again"
+        )
+    return sizes
+
+
+def _spacing(file: h5py.File, sizes: Index3) -> Um3 | None:
     """Extent over size, which Imaris gives in x, y, z numbered 0, 1, 2."""
     if "DataSetInfo/Image" not in file:
         return None
@@ -63,7 +79,7 @@ def _spacing(file: h5py.File, sizes: list[int]) -> Um3 | None:
     if unit is None or not all(low and high for low, high in bounds):
         return None
     z, y, x = ((float(high) - float(low)) / n * unit for (low, high), n in zip(bounds, sizes, strict=True))
-    return (z, y, x) if min(z, y, x) > 0 else None
+    return whole_spacing((z, y, x))
 
 
 def _names(file: h5py.File, numbers: list[int]) -> tuple[str, ...]:

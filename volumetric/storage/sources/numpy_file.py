@@ -32,7 +32,10 @@ class NumpyFile:
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The voxels of a box."""
         array = _mapped(self.path)
-        out[...] = array[box.slices] if array.ndim == 3 else array[(channel, *box.slices)]
+        voxels = array[box.slices] if array.ndim == 3 else array[(channel, *box.slices)]
+        if voxels.shape != out.shape:
+            raise InputError(f"{self.path} was replaced: it ends within z, y, x {box.start} to {box.stop}")
+        out[...] = voxels
 
 
 def open_numpy(path: Path) -> NumpyFile:
@@ -54,7 +57,14 @@ def open_numpy(path: Path) -> NumpyFile:
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+        array: np.memmap[Any, np.dtype[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # numpy's parser raises many kinds for a damaged header
         raise InputError(f"{path} cannot be read as a NumPy array: {error}. Replace the file") from error
+    size, end = path.stat().st_size, array.offset + array.nbytes
+    if size != end:
+        raise InputError(
+            f"{path} is damaged: its header tells of {end} bytes but the file has {size}. Replace the file"
+        )
     return array

@@ -33,6 +33,8 @@ def open_source(path: Path) -> Source:
         raise InputError(
             f"{error.filename or path} cannot be read: permission denied. Change its permissions"
         ) from error
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
 
 
 def _open(path: Path) -> Source:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
-from volumetric.geometry.space import Um3
+from volumetric.geometry.space import Um3, um3
 from volumetric.storage.provenance import digest
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -110,6 +112,12 @@ def read(source: Source, box: Box, channel: int = 0, threads: int = 1) -> npt.ND
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         list(pool.map(fill, pairwise(cuts)))
     return out
+
+
+def whole_spacing(values: Sequence[object]) -> Um3 | None:
+    """Three numbers as a voxel size, or None where they are not all finite and positive."""
+    sizes = [float(v) for v in values if isinstance(v, int | float | np.integer | np.floating) and 0 < v < math.inf]
+    return um3(sizes) if len(values) == len(sizes) == 3 else None
 
 
 def check_dtype(what: str, dtype: str) -> None:

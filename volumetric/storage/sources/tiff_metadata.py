@@ -9,6 +9,7 @@ from typing import Any
 import tifffile
 
 from volumetric.geometry.space import Um3
+from volumetric.storage.sources.source import whole_spacing
 
 UNITS_UM = {
     "µm": 1.0,
@@ -35,8 +36,7 @@ class Metadata:
     @property
     def whole_spacing_um(self) -> Um3 | None:
         """The voxel size where all of it is stated."""
-        z, y, x = self.spacing_um
-        return (z, y, x) if z is not None and y is not None and x is not None else None
+        return whole_spacing(self.spacing_um)
 
 
 def read_metadata(tif: tifffile.TiffFile) -> Metadata:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import numpy.typing as npt
 import tifffile
 
 from volumetric.errors import InputError
+from volumetric.geometry.box import Index3
+from volumetric.storage.sources.source import words
 
 TIFF_ENDINGS = (".tif", ".tiff")
 
@@ -22,30 +22,6 @@ Page = Any
 """A `tifffile.TiffPage` or `TiffFrame`."""
 
 
-@contextmanager
-def opened(path: Path, *, is_ome: bool | None = None, multifile: bool = True) -> Iterator[tifffile.TiffFile]:
-    """A TIFF file; whatever is wrong with it, then or while it is used, is an `InputError` that names it.
-
-    What the system says (`OSError`: no permission, a lost network drive) stays an `OSError`: it may pass.
-    """
-    try:
-        with tifffile.TiffFile(path, is_ome=is_ome, _multifile=multifile) as tif:
-            yield tif
-    except InputError:
-        raise
-    except OSError as error:
-        raise OSError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # tifffile and its codecs raise many kinds for damaged content
-        raise InputError(f"{path} cannot be read as a TIFF: {reason(error)}. Replace the file") from error
-
-
-def reason(error: Exception) -> str:
-    """What an exception says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def check_page(path: Path, page: Page, size: int) -> None:
     """Raise `InputError` where image data of a page is missing or lies beyond the end of the file of `size` bytes."""
     if page is None:
@@ -53,7 +29,7 @@ def check_page(path: Path, page: Page, size: int) -> None:
     key = page.keyframe
     if len(key.shape) != 2 or min(key.shape) < 1:
         raise InputError(f"{path} has axes of lengths {key.shape}: an image must be grey, with rows and columns")
-    offsets, counts = np.asarray(page.dataoffsets, np.int64), np.asarray(page.databytecounts, np.int64)
+    offsets, counts = np.asarray(page.dataoffsets, np.float64), np.asarray(page.databytecounts, np.float64)
     length, width = segment_shape(page)
     expected = -(-key.shape[0] // length) * -(-key.shape[1] // width)
     if len(offsets) != expected or len(counts) != expected or not offsets.all() or not counts.all():
@@ -61,6 +37,8 @@ def check_page(path: Path, page: Page, size: int) -> None:
             f"{path} is damaged: {np.count_nonzero(offsets * counts if len(offsets) == len(counts) else 0)} of "
             f"{expected} strips or tiles are there. Replace the file"
         )
+    if is_plain(page) and not np.array_equal(np.diff(offsets), counts[:-1]):
+        raise InputError(f"{path} is damaged: its strips do not lie as its first image says. Export it again")
     end = int((offsets + counts).max())
     if end > size:
         raise InputError(
@@ -76,6 +54,15 @@ def check_page(path: Path, page: Page, size: int) -> None:
             )
 
 
+def refuse_replaced(path: Path, page: Page, shape: Index3, dtype: str) -> None:
+    """Raise `InputError` where a page is no longer what it was when the work began."""
+    if (page.shape, str(page.dtype)) != (shape[1:], dtype):
+        raise InputError(
+            f"{path} was replaced: it was {words(shape[1:], dtype)} when the work began and is "
+            f"{words(page.shape, str(page.dtype))} now"
+        )
+
+
 def segment_shape(page: Page) -> tuple[int, int]:
     """Rows and columns of a strip or tile; of one row where any rows can be read by themselves."""
     key = page.keyframe
@@ -86,14 +73,14 @@ def segment_shape(page: Page) -> tuple[int, int]:
 
 def grain_of(page: Page) -> tuple[int, int]:
     """Rows and columns that are decoded together."""
-    return (1, int(page.keyframe.shape[1])) if _is_plain(page) else segment_shape(page)
+    return (1, int(page.keyframe.shape[1])) if is_plain(page) else segment_shape(page)
 
 
 def read_region(tif: tifffile.TiffFile, page: Page, window: Window, out: npt.NDArray[Any]) -> None:
     """Fill `out` with some rows and columns of a page, decoding only the strips or tiles that hold them."""
     rows, columns = window
     key = page.keyframe
-    if _is_plain(page):
+    if is_plain(page):
         read_plain(tif, page.dataoffsets[0], key, window, out)
         return
     length, width = segment_shape(page)
@@ -120,9 +107,9 @@ def read_plain(tif: tifffile.TiffFile, offset: int, key: Page, window: Window, o
     np.copyto(out, band[:, columns])
 
 
-def _is_plain(page: Page) -> bool:
-    """Whether the pixels lie uncompressed, row after row, in one piece."""
-    return bool(page.is_contiguous) and not page.keyframe.is_tiled
+def is_plain(page: Page) -> bool:
+    """Whether the pixels lie as they are, row after row, in one piece."""
+    return bool(page.is_final) and not page.keyframe.is_tiled
 
 
 def _paste(segment: npt.NDArray[Any], corner: tuple[int, int], window: Window, out: npt.NDArray[Any]) -> None:

@@ -18,8 +18,9 @@ from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.source import check_dtype, words
+from volumetric.storage.sources.tiff_file import opened
 from volumetric.storage.sources.tiff_metadata import Metadata, read_metadata
-from volumetric.storage.sources.tiff_page import TIFF_ENDINGS, check_page, grain_of, opened, read_region
+from volumetric.storage.sources.tiff_page import TIFF_ENDINGS, check_page, grain_of, read_region, refuse_replaced
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,7 @@ class TiffSlices:
         for plane, path in zip(out, self.files[channel][box.start[0] : box.stop[0]], strict=True):
             with opened(path, is_ome=False) as tif:
                 page = tif.pages.first
-                if (page.shape, str(page.dtype)) != (self.shape[1:], self.dtype):
-                    raise InputError(
-                        f"{path} was replaced: it was {words(self.shape[1:], self.dtype)} when the work began and is "
-                        f"{words(page.shape, str(page.dtype))} now"
-                    )
+                refuse_replaced(path, page, self.shape, self.dtype)
                 read_region(tif, page, window, plane)
 
 

@@ -6,21 +6,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
+from volumetric.storage.integrity import refuse_incomplete, shards
 from volumetric.storage.omezarr import open_zarr
+from volumetric.storage.sources.source import check_dtype
 from volumetric.storage.volume import Volume
 
 UNSTATED = (1.0, 1.0, 1.0)
 
 
 def open_zarr_source(path: Path) -> ZarrSource:
-    """An OME-Zarr or a bare array as a source; raises `InputError` where it is neither."""
-    volume = open_zarr(path, UNSTATED)
-    bare = volume.levels[0].path == path
-    return ZarrSource(volume, None if bare else volume.space.spacing_um)
+    """An OME-Zarr or a bare array as a source; raises `InputError` where it is neither or no voxels are there."""
+    try:
+        volume = open_zarr(path, UNSTATED)
+        source = ZarrSource(volume, None if volume.levels[0].path == path else volume.space.spacing_um)
+        check_dtype(str(path), source.dtype)
+        if min(volume.shape) < 1:
+            raise InputError(f"{path} has axes of lengths {volume.shape}: expected z, y, x")
+        refuse_incomplete(volume)
+        _refuse_empty(volume)
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:  # zarr raises many kinds for damaged metadata
+        raise InputError(f"{path} cannot be read as Zarr: {error}. Its metadata is damaged") from error
+    return source
+
+
+def _refuse_empty(volume: Volume) -> None:
+    """Raise `InputError` where not one file of voxels is there: all of it would be read as zeros."""
+    for channel in range(len(volume.channels)):
+        if any(volume.shard_file(0, box, channel).is_file() for _, box in shards(volume, 0)):
+            return
+    raise InputError(f"{volume.levels[0].path} holds metadata but none of its files of voxels. Copy it again")
 
 
 @dataclass(frozen=True)
@@ -36,7 +58,7 @@ class ZarrSource:
 
     @property
     def dtype(self) -> str:
-        return self.volume.dtype
+        return str(np.dtype(self.volume.dtype).newbyteorder("="))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -52,4 +74,13 @@ class ZarrSource:
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The voxels of a box."""
-        out[...] = self.volume.read(box, 0, channel)
+        try:
+            out[...] = self.volume.read(box, 0, channel)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the system's, which may pass; a codec's has no number
+            raise InputError(
+                f"{self.volume.levels[0].path} is damaged within z, y, x {box.start} to {box.stop}: {error}. Replace it"
+            ) from error

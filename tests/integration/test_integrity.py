@@ -1,0 +1,147 @@
+"""A volume says when a file of it is torn, altered or gone, and just that file's unit is written again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import ome_zarr_models
+import pytest
+import tifffile
+import yaozarrs
+
+from pipelines.cli import main
+from volumetric.errors import InputError
+from volumetric.geometry.box import Box
+from volumetric.storage.omezarr import open_ome_zarr
+
+SHAPE = (40, 1100, 300)
+
+
+@pytest.fixture
+def slices(tmp_path: Path) -> Path:
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(SHAPE[0]):
+        tifffile.imwrite(folder / f"s{number:03}.tif", rng.integers(1, 60000, SHAPE[1:]).astype(np.uint16))
+    return folder
+
+
+def run(*arguments: object) -> int:
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+def ingest(slices: Path, out: Path, *more: object) -> int:
+    return run("ingest", slices, out, "--voxel-um", 5, 2, 2, *more)
+
+
+def contents(volume: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(volume)): p.read_bytes() for p in volume.rglob("*") if p.is_file()}
+
+
+def tear(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 4
+    file.write_bytes(bytes(content))
+
+
+def lose(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.mark.parametrize("damage", [tear, flip, lose])
+@pytest.mark.parametrize("place", ["0/c/0/1/1/0", "1/c/0/2/0/0", "2/c/0/0/1/0"])
+def test_damage_is_named_and_mended(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: object, place: str
+) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    assert run("info", out, "--verify") == 0
+    before = contents(out)
+    assert place in before
+    damage(out / place)
+    capsys.readouterr()
+    assert run("info", out, "--verify") == 1
+    said = capsys.readouterr()
+    assert place in said.out
+    assert "1 of" in said.err
+    assert "--repair" in said.err
+    kept = {p: (out / p).stat().st_mtime_ns for p in before if p.startswith("0/") and p != place}
+    assert ingest(slices, out, "--repair") == 0
+    assert contents(out) == before
+    assert run("info", out, "--verify") == 0
+    rewritten = [p for p, time in kept.items() if (out / p).stat().st_mtime_ns != time]
+    assert len(rewritten) < len(kept) / 2, "only the unit of the damaged file may be written again"
+
+
+def test_damaged_voxels_are_never_read_as_numbers(slices: Path, tmp_path: Path) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    flip(out / "0/c/0/1/0/0")
+    volume = open_ome_zarr(out)
+    with pytest.raises(InputError, match="is damaged within"):
+        volume.read(Box((16, 0, 0), (32, 1024, 300)))
+    assert volume.read(Box((0, 0, 0), (16, 1024, 300))).min() > 0
+
+
+def test_an_incomplete_volume_is_not_counted(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    lose(out / "0/c/0/2/1/0")
+    assert run("detect", out, "--out", tmp_path / "cells.parquet") == 2
+    assert "0/c/0/2/1/0 is missing" in "".join(capsys.readouterr().err.split("\n"))
+    assert not (tmp_path / "cells.parquet").exists()
+
+
+def test_a_repair_from_other_images_is_refused(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    lose(out / "0/c/0/2/1/0")
+    tifffile.imwrite(slices / "s003.tif", np.ones(SHAPE[1:], np.uint16))
+    assert ingest(slices, out, "--repair") == 2
+    assert "was made from other images" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--no-shards",),
+        ("--ngff", "0.4"),
+        ("--codec", "lz4"),
+        ("--codec", "zstd-3"),
+        ("--ngff", "0.4", "--codec", "lz4"),
+    ],
+    ids=" ".join,
+)
+def test_every_encoding_is_read_back_and_accepted_by_others(
+    slices: Path, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out, *flags) == 0
+    stack = np.stack([tifffile.imread(p) for p in sorted(slices.iterdir())])
+    volume = open_ome_zarr(out)
+    assert (volume.read(Box.of_shape(SHAPE)) == stack).all()
+    image = ome_zarr_models.open_ome_zarr(str(out))
+    attributes = image.attributes
+    multiscales = attributes.multiscales if "0.4" in flags else attributes.ome.multiscales
+    assert len(multiscales[0].datasets) == len(volume.levels)
+    yaozarrs.validate_zarr_store(str(out))
+    assert run("info", out, "--verify") == 0
+
+
+def test_version_04_with_shards_is_refused(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ingest(slices, tmp_path / "brain.ome.zarr", "--ngff", "0.4", "--shards") == 2
+    assert "has no shards" in " ".join(capsys.readouterr().err.split())
