@@ -86,7 +86,7 @@ def test_ingest(commands: Nursery, tmp_path: Path) -> None:
     slices.mkdir()
     rng = np.random.default_rng(0)
     for number in range(100):
-        tifffile.imwrite(slices / f"s{number:04}.tif", rng.integers(0, 4000, (300, 400)).astype(np.uint16))
+        tifffile.imwrite(slices / f"s{number:04}.tif", rng.integers(0, 4000, (260, 520)).astype(np.uint16))
 
     def arguments(folder: Path) -> list[str]:
         return ["ingest", str(slices), str(folder / "brain.ome.zarr"), "--voxel-um", "5", "2", "2", "--workers", "1"]

@@ -34,6 +34,9 @@ PAUSE_S = 0.5
 
 MAX_FAILURES = 10
 
+LOGGED = 100
+"""Events that dask keeps in memory: its thousands would grow with the number of tasks; the ledger keeps its own."""
+
 
 class OnProgress(Protocol):
     """Told after every task: pass, tasks done and all, MB read by this task."""
@@ -198,9 +201,11 @@ def _read_ahead(readers: ThreadPoolExecutor, pool: ThreadPoolExecutor, task: Tas
 
 @contextmanager
 def _dask_pool(workers: int) -> Iterator[Submit]:
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        dask.config.set({"distributed.admin.log-length": LOGGED, "distributed.admin.low-level-log-length": LOGGED}),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as cluster,

@@ -13,13 +13,13 @@ INTERVAL_S = 0.2
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-LARGE_BYTES = 32 * 2**20
-KEPT_BYTES = 64 * 2**20
+LARGE_BYTES = 4 * 2**20
+KEPT_BYTES = 16 * 2**20
 """Free memory kept for small arrays, which come and go with every chunk."""
 
 
 def give_back_large_blocks() -> None:
-    """Let the C library return freed arrays of over 32 MiB to the system at once (Linux with glibc; nothing elsewhere).
+    """Let the C library return freed arrays of over 4 MiB to the system at once (Linux with glibc; nothing elsewhere).
 
     Slabs of different levels would otherwise leave holes that only grow.
     """

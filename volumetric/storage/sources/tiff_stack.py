@@ -131,6 +131,8 @@ def _places(path: Path, series: tifffile.TiffPageSeries, count: int) -> tuple[tu
     key: Page = series.keyframe
     if series.dataoffset is not None and not series.is_multifile:
         size, end = path.stat().st_size, int(series.dataoffset) + series.nbytes
+        if series.dataoffset == 0:
+            raise InputError(f"{path} is damaged: it does not say where its image data lies. Replace the file")
         if end > size:
             raise InputError(
                 f"{path} is truncated: its image data should reach byte {end} but the file ends at byte {size}. "
