@@ -255,11 +255,18 @@ def _publish(unfinished: Volume, out: Path) -> None:
     last = len(unfinished.levels) - 1
     whole = Box.of_shape(unfinished.levels[last].shape)
     images = [unfinished.read(whole, last, channel) for channel in range(len(unfinished.channels))]
-    ranges = [np.percentile(image.astype(np.float32), (1.0, 99.9)) for image in images]
-    set_display_range(unfinished, [(low, max(high, low + 1)) for low, high in ranges])
+    set_display_range(unfinished, [_display_range(image) for image in images])
     for left_by_a_kill in unfinished.path.rglob(f"*{PARTIAL}"):
         left_by_a_kill.unlink()
     os.rename(unfinished.path, out)
+
+
+def _display_range(image: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """From the darkest percent to the brightest thousandth; voxels that are no numbers are left out."""
+    values = image.astype(np.float32)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, (1.0, 99.9)) if values.size else (0.0, 1.0)
+    return float(low), float(max(high, low + 1))
 
 
 def _whole(length: int, edge: int) -> int:

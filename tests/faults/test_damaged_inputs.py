@@ -20,7 +20,7 @@ import tifffile
 import zarr
 
 from pipelines.cli import main
-from tests.unit.test_sources_formats import FORMATS, Written, characters, image
+from tests.image_formats import FORMATS, Written, characters, image
 
 SEED = 11
 CASES = 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,3 +78,46 @@ def command(*arguments: str) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(list(arguments))
     assert stopped.value.code == 0
+
+
+def test_bytes_in_the_other_order_are_the_same_numbers(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 60000, (8, 90, 100)).astype(">u2")
+    zarr.create_array(str(tmp_path / "a.zarr"), data=stack, zarr_format=2)
+    volume = in_place(tmp_path / "a.zarr", VOXEL_UM, None)
+    found = volume.read(Box.of_shape(volume.shape))
+    assert volume.dtype == "uint16"
+    assert found.dtype == np.uint16
+    assert (found == stack).all()
+
+
+def test_a_damaged_chunk_of_another_program_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = np.random.default_rng(0).integers(0, 60000, (8, 90, 100)).astype(np.uint16)
+    gzip = numcodecs.GZip()
+    zarr.create_array(str(tmp_path / "a.zarr"), data=stack, chunks=(8, 45, 50), zarr_format=2, compressors=gzip)
+    chunk = tmp_path / "a.zarr" / "0.1.0"
+    chunk.write_bytes(chunk.read_bytes()[:1000])
+    with pytest.raises(SystemExit) as stopped:
+        main(["info", str(tmp_path / "a.zarr"), "--verify"])
+    assert stopped.value.code == 1
+    assert "0.1.0" in "".join(capsys.readouterr().out.split())
+
+
+def test_channels_with_one_name_are_numbered(tmp_path: Path) -> None:
+    group = zarr.create_group(str(tmp_path / "a.ome.zarr"))
+    group.create_array("0", data=np.ones((2, 4, 40, 40), np.uint16))
+    axes = [{"name": "c", "type": "channel"}, *({"name": a, "type": "space", "unit": "micrometer"} for a in "zyx")]
+    scale = [{"type": "scale", "scale": [1.0, *VOXEL_UM]}]
+    datasets = [{"path": "0", "coordinateTransformations": scale}]
+    channels = [{"label": "GFP"}, {"label": "GFP"}]
+    image = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}], "omero": {"channels": channels}}
+    group.attrs["ome"] = image
+    assert in_place(tmp_path / "a.ome.zarr", None, None).channels == ("channel0", "channel1")
+
+
+def test_voxels_that_are_no_numbers_leave_valid_metadata(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).random((8, 90, 100)).astype(np.float32)
+    stack[3, 4, 5] = np.nan
+    np.save(tmp_path / "a.npy", stack)
+    command("ingest", str(tmp_path / "a.npy"), str(tmp_path / "a.ome.zarr"), "--voxel-um", "5", "2", "2")
+    text = (tmp_path / "a.ome.zarr" / "zarr.json").read_text()
+    assert "NaN" not in text

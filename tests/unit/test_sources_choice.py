@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.unit.test_sources_formats import FORMATS, NAMES, SHAPE, image
+from tests.image_formats import FORMATS, NAMES, SHAPE, image
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.storage.sources import Source, open_source, read, select_channels

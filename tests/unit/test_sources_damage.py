@@ -14,7 +14,7 @@ import pytest
 import tifffile
 import zarr
 
-from tests.unit.test_sources_formats import FORMATS, SHAPE, characters, image
+from tests.image_formats import FORMATS, SHAPE, characters, image
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace

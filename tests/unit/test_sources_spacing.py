@@ -12,7 +12,7 @@ import tifffile
 
 from pipelines.config import Resources
 from pipelines.volume import convert, voxel_size
-from tests.unit.test_sources_formats import FORMATS, SPACING, characters, image, imaris
+from tests.image_formats import FORMATS, SPACING, characters, image, imaris
 from volumetric.errors import InputError
 from volumetric.storage.sources import Source, open_source
 

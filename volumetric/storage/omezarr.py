@@ -217,7 +217,7 @@ def _open_image(path: Path) -> Volume:
         path=path,
         levels=levels,
         channels=_channel_names(ome, count),
-        dtype=str(first.dtype),
+        dtype=str(first.dtype.newbyteorder("=")),
         orientation=check_orientation(own["orientation"]) if own.get("orientation") else None,
         identity=own.get("identity"),
     )
@@ -232,17 +232,18 @@ def _bare_array(path: Path, array: zarr.Array[Any], space: VoxelSpace) -> Volume
         path=path,
         levels=(StoredLevel(path, index3(array.shape[-3:]), space, axes),),
         channels=_channel_names({}, count),
-        dtype=str(array.dtype),
+        dtype=str(array.dtype.newbyteorder("=")),
         orientation=None,
         identity=None,
     )
 
 
 def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """The labels of the channels; numbers where they are not given, or do not tell the channels apart."""
     listed = ome.get("omero", {}).get("channels", [])
-    return tuple(
-        str(listed[i].get("label") or f"channel{i}") if i < len(listed) else f"channel{i}" for i in range(count)
-    )
+    numbered = tuple(f"channel{i}" for i in range(count))
+    labels = tuple(str(listed[i].get("label") or numbered[i]) if i < len(listed) else numbered[i] for i in range(count))
+    return labels if len(set(labels)) == count else numbered
 
 
 def _space(dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]) -> VoxelSpace:
