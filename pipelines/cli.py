@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +14,7 @@ from rich.console import Console
 
 import volumetric
 from pipelines.config import Resources, load_file, make, overlay
-from volumetric.errors import VolumetricError
+from volumetric.errors import InputError, VolumetricError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +35,7 @@ console = Console()
 errors = Console(stderr=True)
 
 SourceArg = Annotated[
-    Path, typer.Argument(help="Slices (a folder of TIFFs, or one folder a channel), a TIFF stack or an OME-Zarr.")
+    Path, typer.Argument(help="Slices (a folder of TIFFs, or one a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr.")
 ]
 Voxel = Annotated[
     tuple[float, float, float] | None,
@@ -160,6 +162,12 @@ def ingest(
     _warn(opened.warnings)
     if repair:
         mend(images, out, table, resources, console, dry_run=dry_run)
+    elif not dry_run and opened.stages[0].ledger.is_complete() and out.exists():
+        console.print(
+            f"{out} was complete before; nothing was done. `volumetric info {out} --verify` checks it",
+            highlight=False,
+            soft_wrap=True,
+        )
     elif _go(opened.stages, resources, dry_run):
         console.print(f"wrote {out}: {' x '.join(map(str, opened.volume.shape))} voxels", highlight=False)
 
@@ -177,11 +185,13 @@ def info(
 
     Example: volumetric info brain.ome.zarr --verify
     """
-    from pipelines.info import show, verify_volume
+    from pipelines.info import check_complete, show, verify_volume
 
     show(volume, console)
     if verify:
         verify_volume(volume, _resources({}, workers=workers), console)
+    else:
+        check_complete(volume, console)
 
 
 @app.command()
@@ -404,12 +414,25 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: 0 done, 1 failed, 2 wrong usage or input; errors are one paragraph without a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
+        _check_voxel_size(given)
         app(given)  # leaves through SystemExit: 0, or 2 for wrong usage
     except VolumetricError as error:
         _fail(str(error), error.exit_code, "--debug" in given)
     except Exception as error:  # a fault of the program itself: still one paragraph, with the way to its place
         message = f"the program failed: {type(error).__name__}: {error}. Repeat with --debug to see where"
         _fail(message, 1, "--debug" in given)
+
+
+def _check_voxel_size(given: list[str]) -> None:
+    """Raise `InputError` where --voxel-um is not followed by three numbers: it would swallow the next flag as one."""
+    if "--voxel-um" in given:
+        after = given[given.index("--voxel-um") + 1 :]
+        numbers = list(itertools.takewhile(lambda text: re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", text), after))
+        if len(numbers) < 3:
+            raise InputError(
+                f"--voxel-um needs three numbers, Z Y X in um, got {len(numbers)} ({' '.join(numbers) or 'none'}): for "
+                "example --voxel-um 5 0.7 0.7 for slices 5 um apart with pixels of 0.7 um"
+            )
 
 
 def _fail(message: str, code: int, debug: bool) -> NoReturn:

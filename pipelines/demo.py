@@ -170,6 +170,7 @@ def describe(phantom: Phantom, config: Config) -> str:
 
 
 def _score_crop(folder: Path, seed: int, resources: Resources, console: Console) -> dict[str, Any]:
+    console.print("now a crop at the microscope's full resolution, detection alone")
     image, truth = full_scale_crop(seed)
     folder.mkdir(parents=True, exist_ok=True)
     stack = folder / "crop.tif"

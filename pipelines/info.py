@@ -44,6 +44,21 @@ def show(path: Path, console: Console) -> None:
     console.print(f"  voxel um         {_times(stated) if stated else 'not stated by the files'}", highlight=False)
 
 
+def check_complete(path: Path, console: Console) -> None:
+    """Say whether all files of a volume of our own are there; raises `VolumetricError` where some are not."""
+    volume = open_for_info(path)
+    if volume is None or volume.identity is None:
+        return
+    levels = [layout(volume, level) for level in range(len(volume.levels))]
+    missing = sum(level.expected - level.present for level in levels)
+    if missing:
+        raise VolumetricError(
+            f"{path} is incomplete: {missing} of {sum(level.expected for level in levels)} files are missing. "
+            "--verify names them; `volumetric ingest` with --repair writes them again"
+        )
+    console.print("complete: all files are there; --verify reads them and checks their checksums", highlight=False)
+
+
 def verify_volume(path: Path, resources: Resources, console: Console) -> None:
     """Read every file again and print what is damaged; raises `VolumetricError` where anything is."""
     volume = open_for_info(path)
@@ -55,7 +70,7 @@ def verify_volume(path: Path, resources: Resources, console: Console) -> None:
     files = sum(layout(volume, level).expected for level in range(len(volume.levels)))
     if damage:
         raise VolumetricError(
-            f"{len(damage)} of {files} files are damaged or missing. Repeat the ingest command that made {path} with "
+            f"of {files} files, {len(damage)} damaged or missing. Repeat the ingest command that made {path} with "
             "--repair: it writes just these again"
         )
     how = "their checksums are right" if layout(volume, 0).checksums else "can be decoded; they carry no checksums"

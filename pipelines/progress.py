@@ -51,6 +51,6 @@ class StageProgress:
             self._progress.update(self._bars[key], completed=done, rate=rate)
         elif done == total or now - self._spoken > PLAIN_INTERVAL_S:
             self._spoken = now
-            left = f", {(now - first) / max(done - 1, 1) * (total - done):.0f} s left" if done < total else ""
+            left = f", {(now - first) / (done - 1) * (total - done):.0f} s left" if 1 < done < total else ""
             speed = f", {rate}" if rate else ""
             self.console.print(f"{stage} {pass_name}: {done}/{total}{speed}{left}", highlight=False)

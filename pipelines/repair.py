@@ -53,4 +53,4 @@ def repair(
     left = [again for d in damage if (again := check_shard(volume, d.level, d.channel, d.box))]
     if left:
         raise TaskError(f"still damaged after the repair, the disk may be failing: {'; '.join(map(str, left[:5]))}")
-    console.print(f"rebuilt {len(damage)} files of {out}", highlight=False)
+    console.print(f"rebuilt in {out}: {len(damage)} of its files", highlight=False)

@@ -111,6 +111,7 @@ def test_wrong_images(
         (("--voxel-um", 0, 2, 2), "three positive numbers"),
         (("--voxel-um", 5, -2, 2), "three positive numbers"),
         (("--voxel-um",), "the voxel size is missing"),
+        (("--voxel-um", 5, 2), "needs three numbers, Z Y X in um, got 2 (5 2)"),
         (("--orientation", "xyz"), "unknown orientation 'xyz'"),
         (("--orientation",), "the orientation is missing"),
         (("--memory", "lots"), "expected a size such as 8GB"),

@@ -74,7 +74,7 @@ def test_damage_is_named_and_mended(
     assert run("info", out, "--verify") == 1
     said = capsys.readouterr()
     assert place in said.out
-    assert "1 of" in said.err
+    assert "1 damaged or missing" in said.err
     assert "--repair" in said.err
     kept = {p: (out / p).stat().st_mtime_ns for p in before if p.startswith("0/") and p != place}
     assert ingest(slices, out, "--repair") == 0
@@ -98,6 +98,8 @@ def test_an_incomplete_volume_is_not_counted(slices: Path, tmp_path: Path, capsy
     out = tmp_path / "brain.ome.zarr"
     assert ingest(slices, out) == 0
     lose(out / "0/c/0/2/1/0")
+    assert run("info", out) == 1
+    assert "is incomplete" in capsys.readouterr().err
     assert run("detect", out, "--out", tmp_path / "cells.parquet") == 2
     assert "0/c/0/2/1/0 is missing" in "".join(capsys.readouterr().err.split("\n"))
     assert not (tmp_path / "cells.parquet").exists()
@@ -145,3 +147,15 @@ def test_every_encoding_is_read_back_and_accepted_by_others(
 def test_version_04_with_shards_is_refused(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ingest(slices, tmp_path / "brain.ome.zarr", "--ngff", "0.4", "--shards") == 2
     assert "has no shards" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_volume_that_was_complete_is_said_to_be_so(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    before = contents(out)
+    capsys.readouterr()
+    assert ingest(slices, out) == 0
+    assert "nothing was done" in capsys.readouterr().out
+    assert contents(out) == before
