@@ -68,8 +68,8 @@ def expected_counts(
         if not np.all((p >= 0) & (p <= 1)):
             raise InputError("a probability of a cell lies outside 0 to 1: the detector's calibration is broken")
         variance = p * (1 - p)
-        for total, weights in zip(own, (None, p, variance, variance * (1 - 2 * p)), strict=True):
-            total += np.bincount(at, weights, minlength=own.shape[1])
+        sums = (None, p, variance, variance * (1 - 2 * p))
+        own += [np.bincount(at, weights, minlength=own.shape[1]) for weights in sums]
     cells, mean, variance, third = (_rolled(ontology, total[:-1].reshape(-1, 2)) for total in own)
     bounds = [_refined_normal(mean, variance, third, z) for z in (-Z, Z)]
     small = cells <= EXACT_CELLS
