@@ -112,7 +112,7 @@ def test_an_atlas_without_hemispheres_says_what_to_add(tmp_path: Path) -> None:
     path = write_atlas_folder(small_atlas(), tmp_path / "atlas")
     header = json.loads((path / "metadata.json").read_text())
     (path / "metadata.json").write_text(json.dumps({**header, "symmetric": False}))
-    with pytest.raises(InputError, match="does not say which side is left: add hemispheres.tiff"):
+    with pytest.raises(InputError, match="does not say which side is left: add hemispheres"):
         read_atlas_folder(path)
 
 

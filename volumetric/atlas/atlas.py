@@ -60,8 +60,8 @@ class Atlas:
         sideless = (self.hemispheres != LEFT) & (self.hemispheres != RIGHT) & (self.annotation > 0)
         if np.any(sideless):
             raise InputError(
-                f"atlas {self.name!r}: {np.count_nonzero(sideless)} annotated voxels are on neither side; its hemispheres "
-                f"must be {LEFT} (left) or {RIGHT} (right) wherever a region is"
+                f"atlas {self.name!r}: {np.count_nonzero(sideless)} annotated voxels are on neither side; its "
+                f"hemispheres must be {LEFT} (left) or {RIGHT} (right) wherever a region is"
             )
 
     @property

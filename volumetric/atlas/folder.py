@@ -59,8 +59,8 @@ def read_atlas_folder(path: str | Path) -> Atlas:
         sides = symmetric_hemispheres((z, y, x), orientation)
     else:
         raise InputError(
-            f"{folder} does not say which side is left: add {SIDES} ({LEFT} left, {RIGHT} right), or, for an atlas whose "
-            f'halves meet in the middle of the volume, `"symmetric": true` to {METADATA}'
+            f"{folder} does not say which side is left: add {SIDES} ({LEFT} left, {RIGHT} right), or, for an atlas "
+            f'whose halves meet in the middle of the volume, `"symmetric": true` to {METADATA}'
         )
     return Atlas(
         name=name,

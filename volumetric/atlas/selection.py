@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from volumetric.atlas.ontology import Ontology
 from volumetric.errors import InputError
@@ -61,52 +62,75 @@ def _read(ontology: Ontology, text: str) -> tuple[set[int], set[int]]:
     parts = [_plain(part) for part in text.split(",") if part.strip()]
     if not parts:
         raise InputError("no region is named: give acronyms, names or ids with commas between, for example HPF, 315")
-    exact, folded = _dictionary(ontology)
-    longest = 1 + max((key.count(",") for key in exact), default=0)
+    names = _Names.of(ontology)
     included: set[int] = set()
     excluded: set[int] = set()
-    start = 0
-    while start < len(parts):
-        for stop in range(min(start + longest, len(parts)), start, -1):
-            term = ", ".join(parts[start:stop])
-            bare = _plain(term.removeprefix(EXCEPT))
-            for into, key in ((included, term), (excluded, bare)):
-                matches = exact.get(key) or folded.get(key.casefold())
-                if matches:
-                    break
-            if matches:
-                into.add(_only(ontology, key, matches))
-                break
-        else:
-            raise InputError(_unknown(ontology, parts[start].removeprefix(EXCEPT)))
-        start = stop
+    while parts:
+        found = _first_term(names, parts)
+        if found is None:
+            raise InputError(_unknown(ontology, parts[0].removeprefix(EXCEPT)))
+        (excluded if found.away else included).add(_only(ontology, found))
+        parts = parts[found.length :]
     return included, excluded
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What may be written -> the regions it may mean: as it stands, and without regard to capitals."""
+
+    exact: dict[str, set[int]]
+    folded: dict[str, set[int]]
+    longest: int
+
+    @classmethod
+    def of(cls, ontology: Ontology) -> _Names:
+        exact: dict[str, set[int]] = {}
+        for region in ontology.regions:
+            number = str(region.region_id)
+            for key in (region.acronym, region.name, number, BY_ID + number):
+                exact.setdefault(_plain(key), set()).add(region.region_id)
+        exact.pop("", None)
+        folded: dict[str, set[int]] = {}
+        for key, region_ids in exact.items():
+            folded.setdefault(key.casefold(), set()).update(region_ids)
+        return cls(exact, folded, longest=1 + max((key.count(",") for key in exact), default=0))
+
+    def meant(self, key: str) -> set[int]:
+        return self.exact.get(key) or self.folded.get(key.casefold()) or set()
+
+
+@dataclass(frozen=True)
+class _Term:
+    """The first `length` parts of a text, and the regions they may mean."""
+
+    text: str
+    length: int
+    away: bool
+    matches: set[int]
+
+
+def _first_term(names: _Names, parts: list[str]) -> _Term | None:
+    for length in range(min(names.longest, len(parts)), 0, -1):
+        term = ", ".join(parts[:length])
+        for away, key in ((False, term), (True, _plain(term.removeprefix(EXCEPT)))):
+            matches = names.meant(key)
+            if matches:
+                return _Term(key, length, away, matches)
+    return None
+
+
+def _only(ontology: Ontology, term: _Term) -> int:
+    if len(term.matches) > 1:
+        listed = "; ".join(f"{BY_ID}{i} is {_title(ontology, i)}" for i in _in_order(ontology, term.matches))
+        raise InputError(
+            f"{term.text!r} may be {len(term.matches)} regions: {listed}. Write the one you mean by its id"
+        )
+    return next(iter(term.matches))
 
 
 def _plain(text: str) -> str:
     """One space where there are several, one after each comma, none at the ends."""
     return ", ".join(" ".join(part.split()) for part in text.split(","))
-
-
-def _dictionary(ontology: Ontology) -> tuple[dict[str, set[int]], dict[str, set[int]]]:
-    """What may be written -> the regions it may mean: as it stands, and without regard to capitals."""
-    exact: dict[str, set[int]] = {}
-    for region in ontology.regions:
-        number = str(region.region_id)
-        for key in (region.acronym, region.name, number, BY_ID + number):
-            exact.setdefault(_plain(key), set()).add(region.region_id)
-    exact.pop("", None)
-    folded: dict[str, set[int]] = {}
-    for key, region_ids in exact.items():
-        folded.setdefault(key.casefold(), set()).update(region_ids)
-    return exact, folded
-
-
-def _only(ontology: Ontology, term: str, matches: set[int]) -> int:
-    if len(matches) > 1:
-        listed = "; ".join(f"{BY_ID}{i} is {_title(ontology, i)}" for i in _in_order(ontology, matches))
-        raise InputError(f"{term!r} may be {len(matches)} regions: {listed}. Write the one you mean by its id")
-    return next(iter(matches))
 
 
 def _unknown(ontology: Ontology, term: str) -> str:
