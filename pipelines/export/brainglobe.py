@@ -25,7 +25,6 @@ import pandas as pd
 
 from pipelines.export.contents import Contents
 from pipelines.export.finished import FinishedRun
-from volumetric.errors import VolumetricError
 
 CELL = 2
 """Type of a marker: 1 is a candidate that is no cell."""
@@ -87,14 +86,9 @@ def contents(run: FinishedRun) -> Contents:
 
 def _write(run: FinishedRun, folder: Path) -> None:
     structures = _structures(run)
-    summary = summary_table(structures)
-    summary.to_csv(folder / "summary.csv", index=False)
+    summary_table(structures).to_csv(folder / "summary.csv", index=False)
     volumes_table(structures).to_csv(folder / "volumes.csv", index=False)
     _write_cells(run, folder)
-    if int(summary["total_cells"].sum()) != run.in_atlas:
-        raise VolumetricError(
-            f"the summary counts {summary['total_cells'].sum():g} cells, but {run.in_atlas} lie in regions"
-        )
 
 
 def _structures(run: FinishedRun) -> pd.DataFrame:
@@ -155,8 +149,6 @@ def _write_cells(run: FinishedRun, folder: Path) -> None:
             done += len(um)
             _rows(csv, raw[inside], nearest(run.atlas_space.to_vox(um)), piece[inside], names)
         xml.write(XML_TAIL)
-    if done != run.in_atlas:
-        raise VolumetricError(f"{done} cells of cells.parquet lie in regions, but run.json says {run.in_atlas}")
 
 
 def _points_file(path: Path, rows: int) -> npt.NDArray[np.float64]:

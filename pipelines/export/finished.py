@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.report.regions import read_regions
 from pipelines.workspace import RunFolder
@@ -65,28 +63,31 @@ def open_finished(folder: RunFolder) -> FinishedRun:
     for path in (folder.record, folder.regions, folder.cells):
         if not path.is_file():
             raise InputError(_unfinished(folder, path.name))
+    regions = read_regions(folder.regions)
     try:
         record: Mapping[str, Any] = read_json(folder.record)
         run = FinishedRun(
             folder=folder,
-            regions=read_regions(folder.regions),
-            cells=pq.read_metadata(folder.cells).num_rows,
+            regions=regions,
+            cells=int(record["cells"]["total"]),
             in_atlas=int(record["cells"]["in_atlas"]),
             atlas=str(record["atlas"]["name"]),
             atlas_space=VoxelSpace(um3(record["atlas"]["resolution_um"])),
             channel=str(record["volume"]["signal"]),
         )
-    except (KeyError, TypeError, ValueError, pa.ArrowInvalid) as error:
+        lengths = [(len(piece), int((piece["region_id"] > 0).sum())) for piece in run.pieces(["region_id"])]
+        rows, inside = (sum(column) for column in zip(*lengths, strict=True))
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{folder.path} cannot be exported, its run.json or cells.parquet is damaged or of an older version: "
             f"{error!r}. Repeat its `volumetric count`, which makes again what is missing"
         ) from error
     counted = int(run.regions.loc[run.regions["hemisphere"] == "both", "count_own"].sum())
-    recorded = int(record["cells"]["total"])
-    if (run.cells, counted) != (recorded, run.in_atlas):
+    if (rows, inside, counted) != (run.cells, run.in_atlas, run.in_atlas):
         raise InputError(
-            f"the files of {folder.path} are not of one run: cells.parquet has {run.cells} cells and regions.csv "
-            f"counts {counted}, but run.json says {recorded} and {run.in_atlas}. Repeat its `volumetric count`"
+            f"the files of {folder.path} are not of one run: cells.parquet has {rows} cells, {inside} of them in "
+            f"regions, regions.csv counts {counted}, and run.json says {run.cells} and {run.in_atlas}. Repeat its "
+            "`volumetric count`"
         )
     return run
 
