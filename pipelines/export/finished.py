@@ -80,7 +80,7 @@ def open_finished(folder: RunFolder) -> FinishedRun:
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{folder.path} cannot be exported, its run.json or cells.parquet is damaged or of an older version: "
-            f"{error!r}. Repeat its `volumetric count`, which makes again what is missing"
+            f"{error!r}. Remove the damaged file and repeat its `volumetric count`, which goes on where it stopped"
         ) from error
     counted = int(run.regions.loc[run.regions["hemisphere"] == "both", "count_own"].sum())
     if (rows, inside, counted) != (run.cells, run.in_atlas, run.in_atlas):
