@@ -16,19 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipelines.register import read_quality
 from volumetric.atlas.atlas import HEMISPHERES, Atlas
 from volumetric.atlas.counts import measure_extent, region_table
-from volumetric.atlas.labels import Assignment, assign, labels_on_grid
+from volumetric.atlas.labels import Assignment, labels_on_grid
+from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError, VolumetricError
-from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.points.table import ordered
 from volumetric.storage.tables import iterate_table, table_metadata, write_csv, write_pieces
-from volumetric.storage.transforms import read_map
 
-VERSION = 1
+VERSION = 2
 PIECE_ROWS = 250_000
 BYTES_PER_ATLAS_VOXEL = 120
 """Both maps on their grids, labels and masks: an upper estimate from their types, not measured."""
@@ -50,9 +48,9 @@ class Job:
         return {"cells": rows}
 
     def _assigned(self) -> Iterator[pd.DataFrame]:
-        there = read_map(self.registration / "sample_to_atlas.zarr")
+        brain = RegisteredBrain.open(self.registration, self.atlas)
         for piece in iterate_table(self.detections, PIECE_ROWS):
-            found = assign(piece[["z_um", "y_um", "x_um"]].to_numpy(np.float64), there, self.atlas)
+            found = brain.assign(piece[["z_um", "y_um", "x_um"]].to_numpy(np.float64))
             yield ordered(piece.assign(**self._columns(found)))
 
     def _columns(self, found: Assignment) -> dict[str, npt.NDArray[Any]]:
@@ -79,10 +77,16 @@ class Job:
         region = np.concatenate([piece["region_id"].to_numpy(np.uint32) for piece in pieces])
         side = np.concatenate([piece["hemisphere"].map(codes).fillna(0).to_numpy(np.uint8) for piece in pieces])
         probability = np.concatenate([piece["probability"].to_numpy(np.float64) for piece in pieces])
-        there, back = (read_map(self.registration / name) for name in ("sample_to_atlas.zarr", "atlas_to_sample.zarr"))
-        labels, sides = labels_on_grid(there, self.atlas)
-        imaged = imaged_um(self.registration)
-        extent = measure_extent(self.atlas, labels, sides, there.grid, atlas_to_sample=back, imaged_um=imaged)
+        brain = RegisteredBrain.open(self.registration, self.atlas)
+        labels, sides = labels_on_grid(brain.sample_to_atlas, self.atlas)
+        extent = measure_extent(
+            self.atlas,
+            labels,
+            sides,
+            brain.sample_to_atlas.grid,
+            atlas_to_sample=brain.atlas_to_sample,
+            field_of_view=brain.field_of_view,
+        )
         table = region_table(self.atlas.ontology, region, side, extent, probability)
         counted = int(table.loc[table["hemisphere"] == "both", "count_own"].sum())
         inside = int(np.count_nonzero(region))
@@ -118,24 +122,11 @@ def plan(
     )
 
 
-def imaged_um(registration: Path) -> tuple[Um3, Um3]:
-    """The lowest and the highest corner of the imaged volume, outer edges of its voxels, in sample um."""
-    volume = read_quality(registration)["volume"]
-    space = VoxelSpace(volume["spacing_um"], volume["origin_um"])
-    corners = space.to_um([[-0.5] * 3, [n - 0.5 for n in volume["shape"]]])
-    return um3(corners[0]), um3(corners[1])
-
-
 def _identities_of(detections: Path, registration: Path, atlas: Atlas) -> dict[str, str]:
     if not detections.is_file():
         raise InputError(f"there is no table of cells at {detections}: run `volumetric detect` first")
     cells = table_metadata(detections).get("identity")
     if cells is None:
         raise InputError(f"{detections} was not written by `volumetric detect`")
-    quality = read_quality(registration)
-    if quality["atlas"]["identity"] != atlas.identity:
-        raise InputError(
-            f"{registration} was registered to the atlas {quality['atlas']['name']!r}, not to this {atlas.name!r}: "
-            "give the same --atlas"
-        )
-    return {"detect": cells, "register": quality["identity"]}
+    brain = RegisteredBrain.open(registration, atlas)
+    return {"detect": cells, "register": brain.identity}

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from rich.console import Console
@@ -43,7 +43,11 @@ class Config(Settings):
     orientation: str | None = None
     signal: str | None = None
     register_on: str | None = None
-    preset: Literal["fast", "standard"] = "standard"
+    preset: register.Preset = "standard"
+    exclude_mask: Path | None = None
+    landmarks: Path | None = None
+    trust_orientation: bool = False
+    keep_poor: bool = False
     model: Path | None = None
     block: tuple[int, int, int] = Field(default=detect.BLOCK)
 
@@ -83,7 +87,15 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
             "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
             "slices, rows and columns start, for example psl (posterior, superior, left)"
         )
-    registration = register.Config(atlas=config.atlas, channel=inputs.register_channel, preset=config.preset)
+    registration = register.Config(
+        atlas=config.atlas,
+        channel=inputs.register_channel,
+        preset=config.preset,
+        exclude_mask=config.exclude_mask,
+        landmarks=config.landmarks,
+        trust_orientation=config.trust_orientation,
+        keep_poor=config.keep_poor,
+    )
     atlas = register.open_atlas(registration, atlas_dir)
     detection = detect.Config(channel=inputs.signal_channel, model=config.model, block=config.block)
     plans = {

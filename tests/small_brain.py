@@ -13,7 +13,6 @@ import tifffile
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.folder import write_atlas_folder
 from volumetric.geometry.space import VoxelSpace, um3
-from volumetric.geometry.transform import SmoothMap
 from volumetric.phantom.atlas import procedural_atlas
 from volumetric.phantom.brain import Phantom, PhantomSettings
 from volumetric.storage.atomic import write_json
@@ -76,8 +75,8 @@ def write_coarse_atlas(folder: Path) -> Path:
 def write_true_registration(folder: Path, atlas: Atlas) -> None:
     """A registration folder with the phantom's own map, for tests of what follows a registration."""
     brain = phantom()
-    write_map(folder / "sample_to_atlas.zarr", brain.sample_to_atlas)
-    write_map(folder / "atlas_to_sample.zarr", _inverse(brain.sample_to_atlas, atlas))
+    write_map(folder / "sample_to_atlas.zarr", brain.sample_to_atlas, "true map")
+    write_map(folder / "atlas_to_sample.zarr", brain.sample_to_atlas.inverse(atlas.space, atlas.shape), "true map")
     volume = {
         "shape": list(brain.shape),
         "spacing_um": list(brain.space.spacing_um),
@@ -89,15 +88,3 @@ def write_true_registration(folder: Path, atlas: Atlas) -> None:
         folder / "quality.json",
         {"volume": volume, "atlas": known, "identity": "true map", "warnings": [], "seconds": 0},
     )
-
-
-def _inverse(there: SmoothMap, atlas: Atlas) -> SmoothMap:
-    """The inverse on the atlas' grid by fixed-point iteration: the displacement is small and smooth."""
-    linear = np.linalg.inv(there.affine[:, :3])
-    affine = np.column_stack([linear, -linear @ there.affine[:, 3]])
-    points = atlas.space.to_um(np.indices(atlas.shape).reshape(3, -1).T)
-    at = points @ affine[:, :3].T + affine[:, 3]
-    for _ in range(30):
-        at += (points - there(at)) @ linear.T
-    displacement = (at - (points @ affine[:, :3].T + affine[:, 3])).T.reshape(3, *atlas.shape)
-    return SmoothMap(affine, displacement.astype(np.float32), atlas.space)

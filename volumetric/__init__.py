@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from volumetric.atlas.label_view import open_labels
+    from volumetric.atlas.registered import open_registration
     from volumetric.storage.view import open_volume
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_volume"]
+__all__ = ["__version__", "open_labels", "open_registration", "open_volume"]
+
+_HOMES = {
+    "open_labels": "volumetric.atlas.label_view",
+    "open_registration": "volumetric.atlas.registered",
+    "open_volume": "volumetric.storage.view",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Load `open_volume` when it is first asked for: importing the package stays fast."""
-    if name == "open_volume":
-        from volumetric.storage.view import open_volume
-
-        return open_volume
+    """Load what is offered here when it is first asked for: importing the package stays fast."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

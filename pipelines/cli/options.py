@@ -26,7 +26,21 @@ AtlasDir = Annotated[
     typer.Option("--atlas-dir", help="Where named atlases are. Default: $VOLUMETRIC_ATLAS_DIR, else BrainGlobe's."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
-Preset = Annotated[Literal["fast", "standard"] | None, typer.Option(help="Registration effort.")]
+Preset = Annotated[Literal["fast", "standard", "accurate"] | None, typer.Option(help="Registration effort.")]
+ExcludeMask = Annotated[
+    Path | None,
+    typer.Option(help="An image of the volume's extent, not 0 where tissue is damaged: neither fitted nor counted."),
+]
+LandmarksFile = Annotated[
+    Path | None,
+    typer.Option("--landmarks", help="CSV of places in brain and atlas (z_um ... atlas_x_um) that correct the fit."),
+]
+TrustOrientation = Annotated[
+    bool | None, typer.Option("--trust-orientation", help="Go on where another orientation fits clearly better.")
+]
+KeepPoor = Annotated[
+    bool | None, typer.Option("--keep-poor", help="Go on where the registration's quality is beyond use.")
+]
 Model = Annotated[Path | None, typer.Option(help="Detector checkpoint. Default: the one in the package.")]
 Block = Annotated[
     tuple[int, int, int] | None,

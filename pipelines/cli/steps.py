@@ -16,13 +16,17 @@ from pipelines.cli.options import (
     Debug,
     Device,
     DryRun,
+    ExcludeMask,
     Executor,
+    KeepPoor,
+    LandmarksFile,
     Memory,
     Model,
     Orientation,
     Out,
     Preset,
     SourceArg,
+    TrustOrientation,
     Voxel,
     Workers,
 )
@@ -39,6 +43,10 @@ def register(
     orientation: Orientation = None,
     channel: Annotated[str | None, typer.Option(help="Channel to register on. Default: the first.")] = None,
     preset: Preset = None,
+    exclude_mask: ExcludeMask = None,
+    landmarks: LandmarksFile = None,
+    trust_orientation: TrustOrientation = None,
+    keep_poor: KeepPoor = None,
     atlas_dir: AtlasDir = None,
     workers: Workers = None,
     memory: Memory = None,
@@ -56,7 +64,17 @@ def register(
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory)
     opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation)
-    options = make(command.Config, **overlay(settings.get("register", {}), atlas=atlas, channel=channel, preset=preset))
+    table = overlay(
+        settings.get("register", {}),
+        atlas=atlas,
+        channel=channel,
+        preset=preset,
+        exclude_mask=exclude_mask,
+        landmarks=landmarks,
+        trust_orientation=trust_orientation,
+        keep_poor=keep_poor,
+    )
+    options = make(command.Config, **table)
     work = out / ".work" / "register"
     plan = command.plan(opened.volume, command.open_atlas(options, atlas_dir), out, work, options)
     if go([*opened.stages, Stage(plan, work)], resources, dry_run):

@@ -17,6 +17,7 @@ from pipelines.config import Resources
 from tests.faults.killing import Nursery, handed_out_again, killed, nursery, repeated_after_done, undisturbed
 from tests.small_brain import Files, write_coarse_atlas, write_files, write_true_registration
 from volumetric.atlas.loader import load_atlas
+from volumetric.atlas.registered import read_quality
 from volumetric.blocks.execute import WINDOW, Execution, execute
 from volumetric.geometry.box import Box
 from volumetric.storage.omezarr import open_ome_zarr
@@ -170,7 +171,7 @@ def test_register(brain: tuple[Files, Path], commands: Nursery, tmp_path: Path) 
         return ["register", str(folder / "brain.ome.zarr"), *atlas, "--out", str(out / "registration")]
 
     def outputs(out: Path) -> dict[str, object]:
-        there = read_map(out / "registration" / "sample_to_atlas.zarr")
+        there = read_map(out / "registration" / "sample_to_atlas.zarr", read_quality(out / "registration")["identity"])
         labels = open_ome_zarr(out / "registration" / "labels.ome.zarr")
         assert (out / "registration" / "quality.json").is_file()
         return {

@@ -15,6 +15,7 @@ from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.ontology import Ontology, Region
 from volumetric.atlas.tally import tally
 from volumetric.errors import InputError
+from volumetric.geometry.field_of_view import FieldOfView
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 
@@ -93,8 +94,8 @@ def test_half_an_imaged_brain_has_half_the_volume() -> None:
     double = SmoothMap(np.eye(3, 4) * 2, np.zeros((3, *shape), np.float32), VoxelSpace((50.0,) * 3))
     half = SmoothMap(np.eye(3, 4) / 2, np.zeros((3, *shape), np.float32), atlas.space)
     labels, sides = labels_on_grid(double, atlas)
-    imaged = ((-25.0, -25.0, -25.0), (7 * 50.0 - 25.0, 275.0, 375.0))
-    extent = measure_extent(atlas, labels, sides, double.grid, atlas_to_sample=half, imaged_um=imaged)
+    imaged = FieldOfView((-25.0, -25.0, -25.0), (7 * 50.0 - 25.0, 275.0, 375.0))
+    extent = measure_extent(atlas, labels, sides, double.grid, atlas_to_sample=half, field_of_view=imaged)
     assert extent.volume_mm3.tolist() == pytest.approx(
         np.array([[5 * 6 * 4, 5 * 6 * 4], [2 * 6 * 4, 2 * 6 * 4]]) * 0.05**3
     )
@@ -112,5 +113,5 @@ def test_half_an_imaged_brain_has_half_the_volume() -> None:
             sides,
             double.grid,
             atlas_to_sample=half,
-            imaged_um=imaged,
+            field_of_view=imaged,
         )

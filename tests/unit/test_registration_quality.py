@@ -1,24 +1,20 @@
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from volumetric.atlas.loader import load_atlas
-from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
-from volumetric.registration.prepare import normalise
 from volumetric.registration.quality import (
-    better_orientation,
+    Figures,
     folding_fraction,
     inverse_consistency_um,
+    judge,
     mask_dice,
     ncc_in_mask,
     sample_through,
-    size_warnings,
-    voxel_warnings,
 )
 
 GRID = VoxelSpace((10.0, 10.0, 10.0))
@@ -67,30 +63,12 @@ def test_an_image_seen_through_a_shift() -> None:
     assert np.all(seen[-1] == 0)
 
 
-def test_sizes_and_voxels_that_cannot_be_right() -> None:
-    atlas = (13_200.0, 8_000.0, 11_400.0)
-    assert size_warnings((12_000.0, 7_500.0, 12_500.0), atlas) == []
-    (warning,) = size_warnings((2_700.0, 7_500.0, 12_500.0), atlas)
-    assert "'z" not in warning
-    assert "z axis" in warning
-    assert "2.7 mm" in warning
-    assert voxel_warnings((50.0, 5.0, 5.0)) == []
-    assert len(voxel_warnings((5000.0, 5.0, 5.0))) == 1
-
-
-@pytest.mark.parametrize("true", ["asr", "psr", "air", "rsp", "sra", "pir"])
-def test_a_wrong_orientation_is_named(data_dir: Path, true: str) -> None:
-    atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
-    rng = np.random.default_rng(0)
-    brain = normalise(atlas.template) ** 0.7 + rng.normal(0, 0.05, atlas.shape).astype(np.float32)
-    turned = AxisMap.between("asr", true).apply(brain[3:-2, 1:, :-2]).astype(np.float32)
-    scores, better = better_orientation(
-        turned,
-        atlas.space,
-        "asr",
-        template=atlas.template,
-        template_space=atlas.space,
-        atlas_orientation="asr",
-    )
-    assert len(scores) == 24
-    assert better == (None if true == "asr" else true)
+def test_figures_are_judged_good_doubtful_or_beyond_use() -> None:
+    good = Figures(ncc_in_mask=0.5, mask_dice=0.95, folding_fraction=0.0, inverse_consistency_um=1.0)
+    assert judge(good, 50.0) == ([], [])
+    doubts, faults = judge(replace(good, mask_dice=0.7, folding_fraction=0.001), 50.0)
+    assert len(doubts) == 2
+    assert faults == []
+    doubts, faults = judge(replace(good, mask_dice=0.4, inverse_consistency_um=120.0, ncc_in_mask=-0.6), 50.0)
+    assert len(doubts) == 1
+    assert len(faults) == 2

@@ -5,7 +5,6 @@ Arrays of shape (n_regions, 2) are in the order of `ontology.regions`; column 0 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,9 @@ from volumetric.atlas.expected import expected_counts
 from volumetric.atlas.ontology import Ontology
 from volumetric.atlas.tally import tally
 from volumetric.errors import InputError
-from volumetric.geometry.space import Um3, VoxelSpace
+from volumetric.geometry.box import index3
+from volumetric.geometry.field_of_view import FieldOfView
+from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 
 EXPECTED = ("expected", "expected_low", "expected_high")
@@ -61,7 +62,7 @@ def measure_extent(
     grid: VoxelSpace,
     *,
     atlas_to_sample: SmoothMap,
-    imaged_um: tuple[Um3, Um3],
+    field_of_view: FieldOfView,
 ) -> Extent:
     """Volumes in the sample and the imaged share of the atlas.
 
@@ -71,7 +72,7 @@ def measure_extent(
         sides: (Z, Y, X) hemispheres there.
         grid: where these voxels lie, sample um.
         atlas_to_sample: um to um.
-        imaged_um: the lowest and the highest corner (outer voxel edges) of the imaged volume, sample um.
+        field_of_view: what was imaged and is not excluded, sample um.
 
     Raises `InputError` where the map's grid is not the atlas' own.
     """
@@ -81,12 +82,7 @@ def measure_extent(
             f"{atlas.space.spacing_um} um; it has {atlas_to_sample.displacement_um.shape[1:]} of "
             f"{atlas_to_sample.grid.spacing_um} um"
         )
-    z, y, x = (
-        origin + step * np.arange(n)
-        for origin, step, n in zip(grid.origin_um, grid.spacing_um, labels.shape, strict=True)
-    )
-    here = _inside((z[:, None, None], y[None, :, None], x[None, None, :]), imaged_um)
-    there = _inside(list(atlas_to_sample.on_grid()), imaged_um)
+    here, there = (_imaged(at, field_of_view) for at in (_positions(grid, labels.shape), atlas_to_sample.on_grid()))
     ontology = atlas.ontology
     return Extent(
         tally(ontology, labels[here], sides[here]).astype(np.float64) * grid.voxel_volume_mm3,
@@ -95,11 +91,14 @@ def measure_extent(
     )
 
 
-def _inside(axes_um: Sequence[npt.NDArray[np.floating]], box_um: tuple[Um3, Um3]) -> npt.NDArray[np.bool_]:
-    low, high = box_um
-    parts = [(at >= a) & (at < b) for at, a, b in zip(axes_um, low, high, strict=True)]
-    inside: npt.NDArray[np.bool_] = parts[0] & parts[1] & parts[2]
-    return inside
+def _positions(grid: VoxelSpace, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """(3, Z, Y, X) um of every voxel."""
+    return SmoothMap.identity(grid, index3(shape)).on_grid()
+
+
+def _imaged(at_um: npt.NDArray[np.float32], field_of_view: FieldOfView) -> npt.NDArray[np.bool_]:
+    planes = [field_of_view.contains(at_um[:, z].reshape(3, -1).T) for z in range(at_um.shape[1])]
+    return np.stack(planes).reshape(at_um.shape[1:])
 
 
 def region_table(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.atlas.atlas import Atlas
+from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.space import Points
 from volumetric.geometry.transform import SmoothMap
 
@@ -39,14 +40,21 @@ class Assignment:
         return inside
 
 
-def assign(points_um: npt.ArrayLike, sample_to_atlas: SmoothMap, atlas: Atlas) -> Assignment:
-    """Region, side and atlas position of (n, 3) sample points in um; nearest atlas voxel."""
+def assign(
+    points_um: npt.ArrayLike, sample_to_atlas: SmoothMap, atlas: Atlas, exclusion: Exclusion | None = None
+) -> Assignment:
+    """Region, side and atlas position of (n, 3) sample points in um; nearest atlas voxel.
+
+    Points in excluded tissue have region 0: what is left out of the volumes is left out of the counts.
+    """
     points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)
     found = Assignment(np.zeros(len(points), np.uint32), np.zeros(len(points), np.uint8), np.empty((len(points), 3)))
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         found.atlas_um[part] = sample_to_atlas(points[part])
         found.region_id[part], found.hemisphere[part] = atlas.lookup(found.atlas_um[part])
+        if exclusion is not None:
+            found.region_id[part][exclusion.at(points[part])] = 0
     return found
 
 

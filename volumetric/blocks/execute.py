@@ -87,6 +87,8 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -
     finished = len(done)
     with _pool(execution, workers if len(keys) > 1 else 0) as submit:
         for key, outcome in _windowed(current, left, submit, workers * WINDOW, ledger):
+            if isinstance(outcome, VolumetricError) and len(keys) == 1:
+                raise outcome  # it says by itself what went wrong
             if isinstance(outcome, Exception):
                 failures.append(f"{current.task(key).where}: {_reason(outcome)}")
                 if len(failures) >= MAX_FAILURES:

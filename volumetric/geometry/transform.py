@@ -7,6 +7,7 @@ exactly affine, everywhere; beyond the grid the displacement of the nearest grid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,12 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from volumetric.errors import InputError
+from volumetric.geometry.box import Index3
 from volumetric.geometry.space import Points, VoxelSpace
+
+INVERSION_STEPS = 100
+INVERSION_UM = 0.01
+"""Distance from which an inverted point counts as met."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,62 @@ class SmoothMap:
                 self.displacement_um[axis], at, order=1, mode="nearest", output=np.float64
             )
         return mapped
+
+    @classmethod
+    def identity(cls, grid: VoxelSpace, shape: Index3) -> SmoothMap:
+        """The map that leaves every point where it is."""
+        return cls(np.eye(3, 4), np.zeros((3, *shape), np.float32), grid)
+
+    def with_affine(self, affine: npt.NDArray[np.float64]) -> SmoothMap:
+        """The same map on its grid, written with another affine: that one holds on beyond the grid."""
+        straight = SmoothMap(affine, np.zeros_like(self.displacement_um), self.grid)
+        return SmoothMap(affine, self.on_grid() - straight.on_grid(), self.grid)
+
+    def resampled(self, grid: VoxelSpace, shape: Index3) -> SmoothMap:
+        """The same map with its displacement on another grid, trilinear."""
+        ratio = np.asarray(grid.spacing_um) / self.grid.spacing_um
+        first = self.grid.to_vox([grid.origin_um])[0]
+        moved = [
+            ndimage.affine_transform(part, np.diag(ratio), offset=first, output_shape=shape, order=1, mode="nearest")
+            for part in self.displacement_um
+        ]
+        return SmoothMap(self.affine, np.stack(moved), grid)
+
+    def then(self, other: Callable[[Points], Points]) -> SmoothMap:
+        """The map that does this one, then `other`, on this one's grid: exact at the grid's points."""
+        at = self.on_grid()
+        moved = np.empty_like(at)
+        for z in range(at.shape[1]):
+            plane = at[:, z].reshape(3, -1).T.astype(np.float64)
+            moved[:, z] = (other(plane) - plane).T.reshape(3, *at.shape[2:])
+        return SmoothMap(self.affine, self.displacement_um + moved, self.grid)
+
+    def inverse(self, grid: VoxelSpace, shape: Index3) -> SmoothMap:
+        """The inverse map on a grid of the target space, by fixed-point iteration.
+
+        Each step undoes, with the inverse of the affine, what the last one missed; a map whose displacement changes by
+        less than itself from point to point is met (Chen et al., Medical Physics 2008). Raises `InputError` for a map
+        that the iteration does not invert: it folds.
+        """
+        linear = np.linalg.inv(self.affine[:, :3])
+        affine = np.column_stack([linear, -linear @ self.affine[:, 3]])
+        displacement = np.empty((3, *shape), np.float32)
+        for z in range(shape[0]):
+            targets = grid.to_um(np.indices((1, *shape[1:])).reshape(3, -1).T + np.array([z, 0, 0]))
+            straight = targets @ affine[:, :3].T + affine[:, 3]
+            at = straight.copy()
+            for _ in range(INVERSION_STEPS):
+                missed = (targets - self(at)) @ linear.T
+                at += missed
+                if np.abs(missed).max() < INVERSION_UM:
+                    break
+            else:
+                raise InputError(
+                    f"the map cannot be inverted: after {INVERSION_STEPS} steps it misses by "
+                    f"{np.abs(missed).max():.0f} um, because it changes too steeply or folds"
+                )
+            displacement[:, z] = (at - straight).T.reshape(3, *shape[1:])
+        return SmoothMap(affine, displacement, grid)
 
     def on_grid(self) -> npt.NDArray[np.float32]:
         """Target coordinates in um of every grid point: (3, Z, Y, X) float32."""

@@ -1,15 +1,15 @@
 """ANTs, and nothing else of the library imports it: one part of a recipe, run in a process of its own.
 
-`python -m volumetric.registration.ants FOLDER linear|deformable` reads `job.json`, `fixed.npy` and
-`moving.npy` from FOLDER. The first part leaves `linear.npy` there, the second `warp.npy` and
-`inverse_warp.npy`; ANTs' own files go to the folder `job.json` names.
+`python -m volumetric.registration.ants FOLDER linear|deformable` reads `job.json`, `fixed.npy`, `moving.npy` and, where
+there is damaged tissue, `moving_mask.npy` (0 there) from FOLDER. The first part leaves `linear.npy` there, the second
+`warp.npy` and `inverse_warp.npy`; ANTs' own files go to the folder `job.json` names.
 
 ANTs thinks x, y, z in millimetres, the library z, y, x in um. Both directions of that flip are in this file:
 an array is handed over transposed, a vector reversed. The recipe is symmetric diffeomorphic registration
 (Avants, Epstein, Grossman and Gee, Medical Image Analysis 2008):
 
     linear        centre of mass on centre of mass, then rigid, then affine, coarse to fine; Mattes' mutual information
-    deformable    SyN, coarse to fine; mutual information
+    deformable    SyN, coarse to fine; mutual information, then, where accuracy is asked for, local cross-correlation
 
 Directions, for p in the fixed image and q in the moving one (ANTs maps fixed points to moving points):
 `q = L(p + warp(p))` and `p = L^-1(q) + inverse_warp(L^-1(q))`, both fields on the fixed grid.
@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import ctypes
 import json
-import math
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,72 +38,83 @@ Level = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Levels of each part, coarse to fine.
+class Deformation:
+    """One stage of SyN.
 
     Args:
-        linear: of the rigid and of the affine stage each; these stop early when converged.
-        deformable: of SyN, all iterations, because stopping on the noisy slope of the information left twice the
+        metric: `Mattes` (mutual information) or `CC` (local cross-correlation).
+        size: bins of the joint histogram, or radius in voxels of the neighbourhood.
+        levels: coarse to fine, all iterations, because stopping on the noisy slope of the information left twice the
             error and made the time unpredictable. The last must be at full resolution: ANTs leaves the fields on its
             grid.
-        bins: of the joint histogram.
         flow_sigma: variance in voxels of the smoothing of each update; ANTs' default of 3 follows noise.
-        gradient_step: SyN's step, in voxels.
-        level_work: iterations times voxels one level of SyN may cost: what keeps a 50 um atlas to some minutes.
+        gradient_step: in voxels.
+    """
+
+    metric: Literal["Mattes", "CC"]
+    size: int
+    levels: tuple[Level, ...]
+    flow_sigma: float
+    gradient_step: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done, in order.
+
+    Args:
+        linear: levels of the rigid and of the affine stage each; these stop early when converged.
+        deformable: the stages of SyN.
+        largest: voxels of the template that ANTs is given; a larger one is halved, or more. The fields are smooth far
+            beyond that: what a full iteration at 50 um adds is not worth its minute.
         sampling: share of the voxels from which the linear stages estimate the mutual information.
+        bins: of their joint histogram.
     """
 
     linear: tuple[Level, ...]
-    deformable: tuple[Level, ...]
-    flow_sigma: float
-    gradient_step: float
-    level_work: float
+    deformable: tuple[Deformation, ...]
+    largest: float = 2.5e6
     sampling: float = 0.25
     bins: int = 32
 
 
 LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
+COARSE: tuple[Level, ...] = ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1))
+
+
+def _mattes(last: Level, flow_sigma: float = 20.0) -> Deformation:
+    return Deformation("Mattes", 32, (*COARSE, last), flow_sigma, gradient_step=0.3)
+
 
 RECIPES = {
-    "fast": Recipe(
-        linear=LINEAR,
-        deformable=((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1), (0, 1, 0)),
-        flow_sigma=25.0,
-        gradient_step=0.3,
-        level_work=6e7,
-    ),
-    "standard": Recipe(
-        linear=LINEAR,
-        deformable=((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1), (10, 1, 0)),
-        flow_sigma=25.0,
-        gradient_step=0.3,
-        level_work=6e7,
+    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),)),
+    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),)),
+    "accurate": Recipe(
+        LINEAR,
+        (
+            _mattes((0, 1, 0)),
+            Deformation("CC", 2, ((20, 2, 1), (8, 1, 0)), flow_sigma=12.0, gradient_step=0.3),
+        ),
     ),
 }
-"""Presets by name. On a phantom (1.2 Mvoxel, uneven light) the median error against the known map is 0.2 atlas voxels
-and that of the counts of its 44 regions with at least 100 cells 2.5% (`standard`, 55 s on two cores). Local
-cross-correlation in place of mutual information was as good there, but folded 1.4% of a real brain."""
+"""Presets by name; what each reaches is measured in `benchmarks/results/registration.json`."""
 
 
 def fitted(recipe: Recipe, shapes: Sequence[tuple[int, ...]]) -> Recipe:
-    """The recipe without levels too coarse for the smaller image or too long for the fixed one, the first."""
+    """The recipe without levels too coarse for the smaller image."""
     side = min(min(shape) for shape in shapes)
-    voxels = math.prod(shapes[0])
 
-    def large_enough(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    def fit(levels: tuple[Level, ...]) -> tuple[Level, ...]:
         return tuple(level for level in levels if side >= SMALLEST_SIDE * level[1]) or levels[-1:]
 
-    deformable = tuple(
-        (min(n, round(recipe.level_work * shrink**3 / voxels)), shrink, sigma)
-        for n, shrink, sigma in large_enough(recipe.deformable)
-    )
-    return replace(recipe, linear=large_enough(recipe.linear), deformable=deformable)
+    deformable = tuple(replace(stage, levels=fit(stage.levels)) for stage in recipe.deformable)
+    return replace(recipe, linear=fit(recipe.linear), deformable=deformable)
 
 
 def linear_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
     """Arguments of antsRegistration for translation, rigid and affine."""
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
-    args = _common(folder / "ants_linear_", seed, f"[{images},1]")
+    args = _common(folder, "ants_linear_", seed, f"[{images},1]")
     for name in ("Rigid", "Affine"):
         args += ["--transform", f"{name}[0.1]"]
         args += ["--metric", f"Mattes[{images},1,{recipe.bins},Regular,{recipe.sampling}]"]
@@ -113,19 +123,23 @@ def linear_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
 
 
 def deformable_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
-    """Arguments of antsRegistration for SyN after the linear part."""
+    """Arguments of antsRegistration for the stages of SyN after the linear part."""
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
-    args = _common(folder / "ants_", seed, f"{folder / 'ants_linear_0GenericAffine.mat'}")
-    args += ["--transform", f"SyN[{recipe.gradient_step},{recipe.flow_sigma},0]"]
-    args += ["--metric", f"Mattes[{images},1,{recipe.bins},None]"]
-    return args + _schedule(recipe.deformable, "-1e6,8")  # a slope never reached: all iterations
+    args = _common(folder, "ants_", seed, f"{folder / 'ants_linear_0GenericAffine.mat'}")
+    for stage in recipe.deformable:
+        args += ["--transform", f"SyN[{stage.gradient_step},{stage.flow_sigma},0]"]
+        args += ["--metric", f"{stage.metric}[{images},1,{stage.size},None]"]
+        args += _schedule(stage.levels, "-1e6,8")  # a slope never reached: all iterations
+    return args
 
 
-def _common(prefix: Path, seed: int, start: str) -> list[str]:
+def _common(folder: Path, prefix: str, seed: int, start: str) -> list[str]:
+    mask = folder / "moving_mask.nii.gz"
     return [
         *("--dimensionality", "3", "--float", "1", "--random-seed", str(seed), "--verbose", "1"),
         *("--collapse-output-transforms", "1", "--use-histogram-matching", "0"),
-        *("--initial-moving-transform", start, "--output", str(prefix)),
+        *("--initial-moving-transform", start, "--output", str(folder / prefix)),
+        *(("--masks", f"[NULL,{mask}]") if mask.is_file() else ()),
     ]
 
 
@@ -148,13 +162,16 @@ def run(folder: Path, part: str) -> None:
     if part == "linear":
         for name, image in images.items():
             ants.image_write(_to_ants(ants, image, **job[name]), str(keep / f"{name}.nii.gz"))
+        if (folder / "moving_mask.npy").is_file():
+            mask = np.load(folder / "moving_mask.npy").astype(np.float32)
+            ants.image_write(_to_ants(ants, mask, **job["moving"]), str(keep / "moving_mask.nii.gz"))
         ants.registration(linear_command(recipe, keep, job["seed"]), None)
         found = ants.read_transform(str(keep / "ants_linear_0GenericAffine.mat"))
-        np.save(folder / "linear.npy", _linear_from_ants(found.parameters, found.fixed_parameters))
+        np.save(folder / "linear.npy", linear_from_ants(found.parameters, found.fixed_parameters))
         return
     ants.registration(deformable_command(recipe, keep, job["seed"]), None)
     for name, file in (("warp", "ants_1Warp.nii.gz"), ("inverse_warp", "ants_1InverseWarp.nii.gz")):
-        np.save(folder / f"{name}.npy", _field_from_ants(ants.image_read(str(keep / file)).numpy()))
+        np.save(folder / f"{name}.npy", field_from_ants(ants.image_read(str(keep / file)).numpy()))
 
 
 def _to_ants(
@@ -170,14 +187,14 @@ def _to_ants(
     )
 
 
-def _linear_from_ants(parameters: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def linear_from_ants(parameters: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """ITK's matrix, translation and centre of rotation as a (3, 4) affine in z, y, x and um."""
     matrix, shift = np.reshape(parameters[:9], (3, 3)), np.asarray(parameters[9:])
     offset = shift + centre - matrix @ centre
     return np.column_stack([matrix[::-1, ::-1], offset[::-1] / MM_PER_UM])
 
 
-def _field_from_ants(field: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def field_from_ants(field: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(x, y, z, component) in mm to (component, z, y, x) in um, components reversed too."""
     return np.ascontiguousarray(field.transpose(3, 2, 1, 0)[::-1], dtype=np.float32) / np.float32(MM_PER_UM)
 

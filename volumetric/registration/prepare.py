@@ -9,7 +9,7 @@ there from the sample's own um. Law: for every point p of the sample, the image 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Index3, index3
+from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import Points, Um3, VoxelSpace, um3
 
@@ -35,7 +36,8 @@ class Prepared:
 
     Args:
         image: (Z, Y, X) float32 in 0 to 1, axes turned to the atlas' orientation.
-        mask: (Z, Y, X) bool, the tissue.
+        mask: (Z, Y, X) bool, the tissue, without what is damaged.
+        damaged: (Z, Y, X) bool, what the user excluded.
         space: where the image's voxels lie in the turned frame, um.
         turn: (3, 4) float64 affine from the sample's own um to the turned frame; a permutation with flips.
         edges_um: physical edge lengths of the imaged volume along the turned axes.
@@ -44,6 +46,7 @@ class Prepared:
 
     image: npt.NDArray[np.float32]
     mask: npt.NDArray[np.bool_]
+    damaged: npt.NDArray[np.bool_]
     space: VoxelSpace
     turn: npt.NDArray[np.float64]
     edges_um: Um3
@@ -69,6 +72,8 @@ def prepare(
     orientation: str,
     atlas_orientation: str,
     atlas_spacing_um: Um3,
+    *,
+    exclusion: Exclusion | None = None,
 ) -> Prepared:
     """Turn and resample one pyramid level to the atlas' orientation and resolution.
 
@@ -78,6 +83,7 @@ def prepare(
         orientation: of the level, three letters.
         atlas_orientation: to turn to.
         atlas_spacing_um: voxel size of the result.
+        exclusion: damaged tissue, in the sample's um: it is no part of the mask.
 
     Raises `InputError` for an image that is not three-dimensional, not finite or constant.
     """
@@ -91,14 +97,22 @@ def prepare(
     turned = turn.apply(normalise(level))
     spacing = um3(turn.reorder(space.spacing_um))
     image, grid = resample(turned, VoxelSpace(spacing), atlas_spacing_um)
-    return Prepared(
+    whole = Prepared(
         image=image,
         mask=tissue_mask(image),
+        damaged=np.zeros(image.shape, dtype=np.bool_),
         space=grid,
         turn=matrix,
         edges_um=VoxelSpace(spacing).extent_um(turned.shape),
         back=AxisMap.between(atlas_orientation, orientation),
     )
+    if exclusion is None:
+        return whole
+    points = grid.to_um(np.indices(image.shape).reshape(3, -1).T)
+    damaged = exclusion.at(whole.to_sample(points)).reshape(image.shape)
+    if not np.any(whole.mask & ~damaged):
+        raise InputError("no tissue is left to register: the excluded part covers all of it")
+    return replace(whole, mask=whole.mask & ~damaged, damaged=damaged)
 
 
 def check_image(level: npt.NDArray[np.generic]) -> None:

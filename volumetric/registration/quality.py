@@ -1,25 +1,23 @@
-"""Is a registration, and what went into it, to be trusted? Figures and warnings; pure functions."""
+"""Is a registration to be trusted? Its figures, and what is made of them; pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from volumetric.geometry.orientation import ORIENTATIONS, AxisMap
-from volumetric.geometry.space import Um3, VoxelSpace, um3
+from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 
-SIZE_RANGE = (0.6, 1.6)
-"""Adult brains differ by some per cent and tissue shrinks or swells by up to a third when cleared."""
-
-ANISOTROPY_LIMIT = 20.0
-COARSE_UM = 400.0
-CLEARLY_BETTER = 0.05
-"""Gain in correlation from which another orientation is named: a real brain reached 0.89 as it was and at
-most 0.81 in any other."""
+DICE = (0.85, 0.5)
+NCC = (0.15, -math.inf)
+FOLDING = (0.0, -0.01)
+CONSISTENCY = (-0.5, -2.0)
+"""Values below the first raise doubt, below the second the registration is beyond use. Two mouse brains and the
+phantoms reach 0.95, 0.5, no folding and 0.02 voxels."""
 
 
 def ncc_in_mask(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> float:
@@ -76,99 +74,32 @@ def sample_through(image: npt.NDArray[np.generic], space: VoxelSpace, transform:
     return seen
 
 
-def size_warnings(edges_um: Um3, atlas_edges_um: Um3) -> list[str]:
-    """Says so where the imaged volume is much smaller or larger than the atlas along an axis."""
-    low, high = SIZE_RANGE
-    warnings = []
-    for axis, edge, expected in zip("zyx", edges_um, atlas_edges_um, strict=True):
-        ratio = edge / expected
-        if not low <= ratio <= high:
-            warnings.append(
-                f"along the atlas' {axis} axis the imaged volume measures {edge / 1000:.1f} mm, "
-                f"{ratio:.2f} of the atlas' {expected / 1000:.1f} mm: a wrong voxel size or orientation, "
-                "a part of a brain, or much empty space around it"
-            )
-    return warnings
+@dataclass(frozen=True)
+class Figures:
+    """What is measured of a registration."""
+
+    ncc_in_mask: float
+    mask_dice: float
+    folding_fraction: float
+    inverse_consistency_um: float
 
 
-def voxel_warnings(spacing_um: Um3) -> list[str]:
-    """Says so where a voxel is so long that a unit or the order of the axes may be wrong."""
-    longest, shortest = max(spacing_um), min(spacing_um)
-    if longest / shortest <= ANISOTROPY_LIMIT:
-        return []
-    return [
-        f"the voxel size {spacing_um} um (z, y, x) is {longest / shortest:.0f} times longer than wide: "
-        "is one of the values in another unit, or the order wrong?"
-    ]
+def judge(figures: Figures, voxel_um: float) -> tuple[list[str], list[str]]:
+    """What is doubtful and what is beyond use in a registration, in words.
 
-
-def better_orientation(
-    image: npt.NDArray[np.float32],
-    space: VoxelSpace,
-    declared: str,
-    *,
-    template: npt.NDArray[np.generic],
-    template_space: VoxelSpace,
-    atlas_orientation: str,
-) -> tuple[dict[str, float], str | None]:
-    """Does another orientation than the declared one fit the atlas clearly better?
-
-    Both images are brought to about 400 um; the brain's bright body, turned by each candidate, is laid on the
-    template's by its centre and its spread along each axis; the figure is the correlation over the whole
-    array. Left and right of a symmetric atlas cannot be told apart, here or by any other means: a wrong
-    left-right letter goes unseen, and only the 24 candidates with the declared one are tried.
+    The correlation only raises doubt: another stain may show the same anatomy in other tones.
 
     Args:
-        image: (Z, Y, X) float32, normalised, in the sample's own axes.
-        space: its voxels.
-        declared: the sample's orientation as given.
-        template: (Z, Y, X) of the atlas.
-        template_space: its voxels.
-        atlas_orientation: of the template.
-
-    Returns the correlation of each candidate by name, and the name of the best if it is better than the
-    declared one by more than 0.05, otherwise None.
+        figures: as measured.
+        voxel_um: edge of an atlas voxel.
     """
-    target = _coarse(template.astype(np.float32), template_space)
-    source = _coarse(image, space)
-    side = next(letter for letter in declared if letter in "lr")
-    scores = {
-        name: _fit(AxisMap.between(name, atlas_orientation).apply(source), target)
-        for name in ORIENTATIONS
-        if side in name
-    }
-    best = max(scores, key=lambda name: scores[name])
-    return scores, best if scores[best] > scores[declared] + CLEARLY_BETTER else None
-
-
-def _coarse(image: npt.NDArray[np.float32], space: VoxelSpace) -> npt.NDArray[np.float32]:
-    zoom = np.asarray(space.spacing_um) / _coarse_step(space, image.shape)
-    smooth = ndimage.gaussian_filter(image, 0.5 / np.minimum(zoom, 1.0))
-    out: npt.NDArray[np.float32] = ndimage.zoom(smooth, np.minimum(zoom, 1.0), order=1)
-    return out
-
-
-def _coarse_step(space: VoxelSpace, shape: Iterable[int]) -> float:
-    """400 um for a mouse brain of 13 mm; the same number of voxels for a miniature."""
-    return COARSE_UM * max(um3(space.extent_um(shape))) / 13_200
-
-
-def _fit(image: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> float:
-    """Correlation after matching centre and spread of the two bright bodies axis by axis."""
-    scale, offset = [], []
-    for axis in range(3):
-        (centre, spread), (wanted, wanted_spread) = _moments(image, axis), _moments(target, axis)
-        scale.append(spread / wanted_spread)
-        offset.append(centre - wanted * scale[-1])
-    moved = ndimage.affine_transform(image, np.diag(scale), offset, output_shape=target.shape, order=1)
-    return ncc_in_mask(moved, target, np.ones(target.shape, dtype=np.bool_))
-
-
-def _moments(image: npt.NDArray[np.float32], axis: int) -> tuple[float, float]:
-    """Mean and standard deviation of the bright voxels' positions along an axis."""
-    bright = image > 0.5 * float(image.mean() + image.std())
-    weight = bright.sum(axis=tuple(a for a in range(3) if a != axis)).astype(np.float64)
-    at = np.arange(len(weight))
-    centre = float((at * weight).sum() / max(weight.sum(), 1.0))
-    spread = float(np.sqrt((((at - centre) ** 2) * weight).sum() / max(weight.sum(), 1.0)))
-    return centre, max(spread, 0.5)
+    consistency = figures.inverse_consistency_um / voxel_um
+    bounds = (
+        (figures.mask_dice, DICE, f"tissue and atlas overlap by {figures.mask_dice:.2f} (Dice) only"),
+        (figures.ncc_in_mask, NCC, f"the brain and the template hardly correlate ({figures.ncc_in_mask:.2f})"),
+        (-figures.folding_fraction, FOLDING, f"the map folds in {figures.folding_fraction:.2%} of the brain"),
+        (-consistency, CONSISTENCY, f"the two maps disagree by {consistency:.1f} atlas voxels"),
+    )
+    doubts = [words for value, (doubtful, useless), words in bounds if useless <= value < doubtful]
+    faults = [words for value, (_, useless), words in bounds if value < useless]
+    return doubts, faults

@@ -9,6 +9,7 @@ A child process keeps a crash of the foreign code from taking this one along, an
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,11 +25,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from volumetric.errors import InputError, OutputError, RegistrationError
-from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.geometry.box import index3
+from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.ants import RECIPES
-from volumetric.registration.prepare import Prepared, even_light, normalise, tissue_mask
-from volumetric.registration.quality import size_warnings
+from volumetric.registration.prepare import Prepared, even_light, normalise, resample, tissue_mask
 
 THREADS = 4
 """Of the deformable part, on every machine: SyN's sums are bit-equal for an equal number of threads (another
@@ -51,7 +52,6 @@ class Registration:
     atlas_to_sample: SmoothMap
     preset: str
     seconds: float
-    warnings: tuple[str, ...]
 
 
 def register(
@@ -69,7 +69,7 @@ def register(
         sample: the brain, turned and resampled to the atlas' orientation and resolution.
         template: (Z, Y, X) the atlas' reference image.
         atlas_space: its voxels, um.
-        preset: `fast` or `standard`.
+        preset: `fast`, `standard` or `accurate`.
         seed: of the voxels that the linear stages look at.
         keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
             mm of the turned frame); they are thrown away without it.
@@ -82,29 +82,54 @@ def register(
     if keep is not None and not keep.is_dir():
         raise OutputError(f"the folder for the transform files does not exist: {keep}")
     start = time.monotonic()
-    warnings = size_warnings(sample.edges_um, atlas_space.extent_um(template.shape))
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volumetric-register-")))
         kept = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         job = {"preset": preset, "seed": seed, "keep": str(kept)}
-        wide = _widened(atlas_space)
-        for name, space in (("fixed", wide), ("moving", sample.space)):
+        spacing = _working_spacing(atlas_space, template.shape, RECIPES[preset].largest)
+        fixed, grid = resample(normalise(template), atlas_space, spacing)
+        moving, moving_grid = resample(sample.image, sample.space, spacing)
+        wide = _widened(grid)
+        for name, space in (("fixed", wide), ("moving", moving_grid)):
             job[name] = {"spacing_um": space.spacing_um, "origin_um": space.origin_um}
         (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        fixed = normalise(template)
         np.save(work / "fixed.npy", np.pad(even_light(fixed, tissue_mask(fixed)), MARGIN))
-        np.save(work / "moving.npy", even_light(sample.image, sample.mask))
-        _run_ants(work, "linear", threads=1)
-        _run_ants(work, "deformable", threads=THREADS)
+        damaged = _share(sample.damaged, sample.space, spacing) >= 0.25
+        tissue = (_share(sample.mask, sample.space, spacing) >= 0.5) & ~damaged
+        np.save(work / "moving.npy", even_light(moving, tissue))
+        if damaged.any():
+            np.save(work / "moving_mask.npy", ~damaged)
+        _run_ants(work, "linear", kept / "ants_linear.log", threads=1)
+        _run_ants(work, "deformable", kept / "ants_deformable.log", threads=THREADS)
         linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
-    if warp.shape[1:] != tuple(n + 2 * MARGIN for n in template.shape):
+    if warp.shape[1:] != tuple(n + 2 * MARGIN for n in fixed.shape):
         raise RegistrationError(f"ANTs left its fields on another grid, {warp.shape[1:]}, than the template's")
     if not all(np.all(np.isfinite(part)) for part in (linear, warp, inverse)):
         raise RegistrationError("ANTs returned a transform with values that are not finite")
-    forward = _sample_to_atlas(sample, linear, inverse, wide)
-    inner = (slice(None), *(slice(MARGIN, MARGIN + n) for n in template.shape))
-    backward = _atlas_to_sample(sample, linear, warp[inner], atlas_space)
-    return Registration(forward, backward, preset, time.monotonic() - start, tuple(warnings))
+    forward, backward = maps_of(sample, linear, (warp, wide), (inverse, wide))
+    backward = backward.resampled(atlas_space, index3(template.shape))
+    return Registration(forward, backward, preset, time.monotonic() - start)
+
+
+def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) -> Um3:
+    """The atlas' voxel, or the smallest multiple of it with which the template has no more voxels than `largest`."""
+    factor = math.ceil((math.prod(shape) / largest) ** (1 / 3))
+    return um3(max(factor, 1) * step for step in space.spacing_um)
+
+
+def _share(mask: npt.NDArray[np.bool_], space: VoxelSpace, spacing_um: Um3) -> npt.NDArray[np.float32]:
+    """How much of each voxel of a coarser grid a mask covers."""
+    return resample(mask.astype(np.float32), space, spacing_um)[0]
+
+
+def maps_of(
+    sample: Prepared,
+    linear: npt.NDArray[np.float64],
+    warp: tuple[npt.NDArray[np.float32], VoxelSpace],
+    inverse_warp: tuple[npt.NDArray[np.float32], VoxelSpace],
+) -> tuple[SmoothMap, SmoothMap]:
+    """The maps there and back from what ANTs leaves: the linear part, and both fields with their grids in the atlas."""
+    return _sample_to_atlas(sample, linear, *inverse_warp), _atlas_to_sample(sample, linear, *warp)
 
 
 def _widened(space: VoxelSpace) -> VoxelSpace:
@@ -113,18 +138,17 @@ def _widened(space: VoxelSpace) -> VoxelSpace:
     return VoxelSpace(space.spacing_um, um3(origin))
 
 
-def _run_ants(work: Path, part: str, threads: int, environment: Mapping[str, str] = os.environ) -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "volumetric.registration.ants", str(work), part],
-        env={**environment, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+def _run_ants(work: Path, part: str, log: Path, *, threads: int, environment: Mapping[str, str] = os.environ) -> None:
+    with log.open("wb") as messages:
+        child = subprocess.run(
+            [sys.executable, "-m", "volumetric.registration.ants", str(work), part],
+            env={**environment, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)},
+            stdout=messages,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if child.returncode != 0:
-        tail = "\n".join(child.stdout.splitlines()[-15:])
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise RegistrationError(
             f"ANTs ended with status {child.returncode} in the {part} part of the registration. Its last words:\n{tail}"
         )

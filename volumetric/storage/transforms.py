@@ -1,7 +1,7 @@
 """Smooth maps on disk: a Zarr group with the displacement, its grid and the affine.
 
 GROUP/displacement_um   (3, z, y, x) float32, components along the target's z, y, x
-attributes              kind, unit, axes, spacing_um, origin_um, affine
+attributes              kind, identity, unit, axes, spacing_um, origin_um, affine
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from volumetric.storage.atomic import replacing
 KIND = "volumetric.smooth_map"
 
 
-def write_map(path: Path, transform: SmoothMap) -> None:
-    """Write a map whole or not at all."""
+def write_map(path: Path, transform: SmoothMap, identity: str) -> None:
+    """Write a map whole or not at all; `identity` is that of the run that made it."""
     with replacing(path) as temporary:
         group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
         shape = transform.displacement_um.shape
@@ -38,6 +38,7 @@ def write_map(path: Path, transform: SmoothMap) -> None:
         group.attrs.update(
             {
                 "kind": KIND,
+                "identity": identity,
                 "unit": "micrometer",
                 "axes": ["z", "y", "x"],
                 "spacing_um": list(transform.grid.spacing_um),
@@ -47,8 +48,8 @@ def write_map(path: Path, transform: SmoothMap) -> None:
         )
 
 
-def read_map(path: Path) -> SmoothMap:
-    """Read a map; raises `InputError` where there is none."""
+def read_map(path: Path, identity: str) -> SmoothMap:
+    """Read the map of a run; raises `InputError` where there is none, or one of another run."""
     if not (path / "zarr.json").is_file():
         raise InputError(f"there is no transform at {path}: run `volumetric register` first")
     group = zarr.open_group(str(path), mode="r")
@@ -56,6 +57,11 @@ def read_map(path: Path) -> SmoothMap:
     array = group.get("displacement_um")
     if attributes.get("kind") != KIND or not isinstance(array, zarr.Array):
         raise InputError(f"{path} is not a transform of this program")
+    if attributes.get("identity") != identity:
+        raise InputError(
+            f"{path} is the transform of another registration than the files beside it: it was copied there, or "
+            "replaced. Register again, or bring the folder's own files together"
+        )
     return SmoothMap(
         affine=np.asarray(attributes["affine"], dtype=np.float64),
         displacement_um=np.asarray(array[...], dtype=np.float32),

@@ -1,0 +1,243 @@
+"""The four steps of a registration: check, transform, labels, quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.register.inputs import mask_on, read_exclusion
+from pipelines.report.planes import overlay_png
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.labels import labels_on_grid
+from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, LABELS, QUALITY, SAMPLE_TO_ATLAS
+from volumetric.errors import InputError, RegistrationError
+from volumetric.geometry.box import Box, Index3, index3
+from volumetric.geometry.field_of_view import Exclusion
+from volumetric.geometry.space import VoxelSpace
+from volumetric.registration import preflight, quality
+from volumetric.registration.landmarks import Landmarks, corrected
+from volumetric.registration.orientation_check import OrientationCheck, check_orientation_fit
+from volumetric.registration.prepare import Prepared, check_image, normalise, prepare
+from volumetric.registration.register import register
+from volumetric.storage.atomic import read_json, remove, replacing, write_json
+from volumetric.storage.levels import plan_levels
+from volumetric.storage.omezarr import create_volume, describe_volume, open_ome_zarr
+from volumetric.storage.sources import Source
+from volumetric.storage.transforms import read_map, write_map
+from volumetric.storage.volume import Volume
+
+REJECTED = "rejected.json"
+"""The figures of a registration that was not kept."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything the steps need."""
+
+    volume: Volume
+    channel: int
+    atlas: Atlas
+    atlas_given: str
+    preset: str
+    mask: Source | None
+    mask_path: Path | None
+    landmarks: Landmarks | None
+    trust_orientation: bool
+    keep_poor: bool
+    out: Path
+    work: Path
+    identity: str
+
+    @property
+    def level(self) -> int:
+        """The coarsest level that is at least as fine as the atlas."""
+        return self.volume.nearest_level(min(self.atlas.space.spacing_um))
+
+    @property
+    def orientation(self) -> str:
+        """Of the volume; raises `InputError` where it is not known."""
+        if self.volume.orientation is None:
+            raise InputError("registration needs the orientation of the volume: give --orientation")
+        return self.volume.orientation
+
+    def check(self) -> Mapping[str, Any]:
+        """What speaks against the registration before it is begun.
+
+        Raises `InputError` for an image that shows nothing and for an orientation that is clearly wrong.
+        """
+        sample = self._prepared()
+        found = self._orientation_check()
+        if found.better and not self.trust_orientation:
+            raise InputError(_wrong_orientation(found))
+        warnings = [
+            *preflight.size_warnings(sample.edges_um, self.atlas.space.extent_um(self.atlas.shape)),
+            *preflight.voxel_warnings(self.volume.space.spacing_um),
+            *preflight.cut_warnings(sample.mask | sample.damaged, self.atlas.orientation),
+        ]
+        if found.better:
+            warnings.append(
+                f"the orientation {found.declared} was trusted, but the brain fits the atlas clearly better with "
+                f"{' or '.join(found.better)}"
+            )
+        elif not found.is_credible:
+            warnings.append(
+                f"the orientation {found.declared} could not be checked: the images are not those of a whole brain "
+                f"(best correlation {max(found.scores.values()):.2f})"
+            )
+        return {
+            "warnings": warnings,
+            "orientation_checked": found.is_credible and not found.better,
+            "left_right_checked": found.is_credible and found.sees_left_and_right,
+        }
+
+    def transform(self) -> Mapping[str, Any]:
+        """Run ANTs, correct by landmarks; store both maps and what is excluded."""
+        sample = self._prepared()
+        with replacing(self.out / "ants") as keep:
+            keep.mkdir()
+            result = register(sample, self.atlas.template, self.atlas.space, preset=self.preset, keep=keep)
+        there, back, errors = result.sample_to_atlas, result.atlas_to_sample, None
+        if self.landmarks is not None:
+            there, back, found = corrected(there, back, self.landmarks, self.atlas.shape)
+            errors = {
+                "n": len(found.before),
+                "before_um": round(float(np.median(found.before)), 1),
+                "after_um": round(float(np.median(found.after)), 1),
+                "left_out_um": round(float(np.median(found.left_out)), 1),
+            }
+        write_map(self.out / SAMPLE_TO_ATLAS, there, self.identity)
+        write_map(self.out / ATLAS_TO_SAMPLE, back, self.identity)
+        remove(self.out / EXCLUDED)
+        if self._exclusion is not None:
+            shape = index3(there.displacement_um.shape[1:])
+            excluded = mask_on(self._exclusion, there.grid, shape).mask
+            self._write_on_grid(EXCLUDED, "excluded", excluded.astype(np.uint8), there.grid)
+        return {"seconds": round(result.seconds, 1), "landmarks": errors}
+
+    def labels(self) -> Mapping[str, Any]:
+        """Store the annotation as seen in the sample's space."""
+        there = read_map(self.out / SAMPLE_TO_ATLAS, self.identity)
+        regions, _ = labels_on_grid(there, self.atlas)
+        self._write_on_grid(LABELS, "region_id", regions, there.grid)
+        return {"labelled_voxels": int(np.count_nonzero(regions))}
+
+    def judge(self) -> None:
+        """Measure how good the registration is; write `quality.json` and the overlay.
+
+        Raises `RegistrationError` for one that is beyond use, which leaves its figures in `rejected.json`.
+        """
+        checked, made = (read_json(self.work / name / "all.json")["facts"] for name in ("check", "transform"))
+        sample = self._prepared()
+        there, back = (read_map(self.out / name, self.identity) for name in (SAMPLE_TO_ATLAS, ATLAS_TO_SAMPLE))
+        labels = open_ome_zarr(self.out / LABELS)
+        labelled = labels.read(Box.of_shape(labels.shape)) > np.uint32(0)
+        inside = np.asarray(labelled & ~sample.back.apply(sample.damaged))
+        image, tissue = sample.back.apply(sample.image), sample.back.apply(sample.mask)
+        template = quality.sample_through(self.atlas.template, self.atlas.space, there)
+        figures = quality.Figures(
+            ncc_in_mask=quality.ncc_in_mask(image, template, inside),
+            mask_dice=quality.mask_dice(tissue, inside),
+            folding_fraction=quality.folding_fraction(there, inside),
+            inverse_consistency_um=quality.inverse_consistency_um(there, back, inside, np.random.default_rng(0)),
+        )
+        doubts, faults = quality.judge(figures, min(self.atlas.space.spacing_um))
+        colours = {r.region_id: _unit(r.rgb) for r in self.atlas.ontology.regions}
+        overlay_png(self.volume, self.volume.channels[self.channel], labels, self.out / "overlay.png", colours)
+        found = {
+            "method": "ants",
+            "preset": self.preset,
+            "seconds": made["seconds"],
+            **{name: _rounded(value) for name, value in vars(figures).items()},
+            "orientation_checked": checked["orientation_checked"],
+            "left_right_checked": checked["left_right_checked"],
+            "landmarks": made["landmarks"],
+            "excluded_share": round(float(sample.damaged.sum() / max(np.sum(sample.mask | sample.damaged), 1)), 4),
+            "warnings": [*checked["warnings"], *doubts, *faults],
+            "volume": {
+                "shape": list(self.volume.shape),
+                "spacing_um": list(self.volume.space.spacing_um),
+                "origin_um": list(self.volume.space.origin_um),
+                "orientation": self.volume.orientation,
+            },
+            "atlas": {"name": self.atlas.name, "given": self.atlas_given, "identity": self.atlas.identity},
+            "identity": self.identity,
+        }
+        if faults and not self.keep_poor:
+            write_json(self.out / REJECTED, found)
+            raise RegistrationError(
+                f"the registration is beyond use: {'; '.join(faults)}. Look at {self.out / 'overlay.png'}: a wrong "
+                "voxel size or channel shows there. If it is right all the same, repeat the command with --keep-poor"
+            )
+        remove(self.out / REJECTED)
+        write_json(self.out / QUALITY, found)
+
+    @cached_property
+    def _exclusion(self) -> Exclusion | None:
+        if self.mask is None or self.mask_path is None:
+            return None
+        return read_exclusion(self.mask, self.mask_path, self.volume)
+
+    def _prepared(self) -> Prepared:
+        """The brain as ANTs sees it."""
+        stored = self.volume.levels[self.level]
+        image = self.volume.read(Box.of_shape(stored.shape), self.level, self.channel)
+        atlas = self.atlas
+        return prepare(
+            image,
+            stored.space,
+            self.orientation,
+            atlas.orientation,
+            atlas.space.spacing_um,
+            exclusion=self._exclusion,
+        )
+
+    def _orientation_check(self) -> OrientationCheck:
+        last = len(self.volume.levels) - 1
+        image = self.volume.read(Box.of_shape(self.volume.levels[last].shape), last, self.channel)
+        check_image(image)
+        return check_orientation_fit(
+            normalise(image),
+            self.volume.levels[last].space,
+            self.orientation,
+            template=self.atlas.template,
+            template_space=self.atlas.space,
+            atlas_orientation=self.atlas.orientation,
+        )
+
+    def _write_on_grid(self, name: str, channel: str, voxels: npt.NDArray[Any], grid: VoxelSpace) -> None:
+        shape: Index3 = index3(voxels.shape)
+        levels = plan_levels(shape, grid)[:1]
+        volume = describe_volume(
+            self.out / name,
+            levels,
+            (channel,),
+            str(voxels.dtype),
+            orientation=self.volume.orientation,
+            identity=self.identity,
+        )
+        create_volume(volume, levels)
+        volume.write(Box.of_shape(shape), voxels)
+
+
+def _wrong_orientation(found: OrientationCheck) -> str:
+    best = found.better[0]
+    also = f" or {' or '.join(found.better[1:])} (this atlas cannot tell left from right)" if found.better[1:] else ""
+    return (
+        f"the orientation {found.declared} looks wrong: the brain fits the atlas clearly better with {best}{also}, "
+        f"correlation {found.scores[best]:.2f} against {found.scores[found.declared]:.2f}. Give --orientation {best}; "
+        f"if you know that {found.declared} is right, repeat with --trust-orientation"
+    )
+
+
+def _unit(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    return (rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None

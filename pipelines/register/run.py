@@ -1,0 +1,129 @@
+"""Register: a brain onto an atlas.
+
+Inputs: one channel of a `Volume` (a level about as fine as the atlas is read), an atlas; a mask of damaged tissue and
+landmarks where the user has them. Output folder:
+
+    sample_to_atlas.zarr, atlas_to_sample.zarr   smooth maps in um
+    ants/                                        ANTs' own transform files
+    labels.ome.zarr                              region ids in the sample's own axes, at the atlas' resolution
+    excluded.ome.zarr                            the damaged tissue on the same grid, where there is any
+    quality.json, overlay.png                    whether to believe it
+
+Capacity: both images at the atlas' resolution in memory (50 um: a mouse brain has 10 Mvoxel), ANTs in a child process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+
+from pipelines.config import Settings
+from pipelines.register.inputs import open_mask, read_landmarks
+from pipelines.register.job import Job
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.loader import load_atlas
+from volumetric.atlas.registered import ATLAS_TO_SAMPLE, LABELS, QUALITY, SAMPLE_TO_ATLAS, read_quality
+from volumetric.blocks.plan import Cost, Plan
+from volumetric.blocks.reduction import Reduction
+from volumetric.storage.provenance import files_identity
+from volumetric.storage.volume import Volume
+
+VERSION = 2
+ANTS_BYTES = 400 * 2**20
+ANTS_BYTES_PER_VOXEL = 410
+"""Peak memory of the child process: its libraries, and a voxel of the atlas (measured with 1.2 and 9.6 Mvoxel)."""
+
+Preset = Literal["fast", "standard", "accurate"]
+
+
+class Config(Settings):
+    """What changes the registration, and how its checks are taken.
+
+    Args:
+        exclude_mask: an image of the volume's extent, not 0 where tissue is damaged.
+        landmarks: a CSV of places in sample and atlas, by which the maps are corrected.
+        trust_orientation: go on where another orientation fits clearly better.
+        keep_poor: go on where the result's quality is beyond use.
+    """
+
+    atlas: str
+    channel: str | None = None
+    preset: Preset = "standard"
+    exclude_mask: Path | None = None
+    landmarks: Path | None = None
+    trust_orientation: bool = False
+    keep_poor: bool = False
+
+
+def open_atlas(config: Config, atlas_dir: Path | None) -> Atlas:
+    """The atlas of a configuration: a folder or a name."""
+    return load_atlas(config.atlas, atlas_dir)
+
+
+def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) -> Plan:
+    """The work of registering a volume to an atlas; raises `InputError` for a mask or landmarks that do not fit."""
+    channel = volume.channel_index(config.channel)
+    content = {"channel": volume.channels[channel], "preset": config.preset, "orientation": volume.orientation}
+    inputs = {"volume": volume.fingerprint(), "atlas": atlas.identity}
+    mask = landmarks = None
+    if config.exclude_mask is not None:
+        mask = open_mask(config.exclude_mask, volume)
+        inputs["exclude_mask"] = mask.identity
+    if config.landmarks is not None:
+        landmarks = read_landmarks(config.landmarks)
+        inputs["landmarks"] = files_identity([config.landmarks])
+    outputs = (out / QUALITY, out / LABELS, out / SAMPLE_TO_ATLAS, out / ATLAS_TO_SAMPLE)
+    job = Job(
+        volume=volume,
+        channel=channel,
+        atlas=atlas,
+        atlas_given=config.atlas,
+        preset=config.preset,
+        mask=mask,
+        mask_path=config.exclude_mask,
+        landmarks=landmarks,
+        trust_orientation=config.trust_orientation,
+        keep_poor=config.keep_poor,
+        out=out,
+        work=work,
+        identity=Plan("register", VERSION, content, inputs, (), outputs).identity,
+    )
+    raw = int(np.prod(volume.levels[job.level].shape)) * 4
+    voxels = atlas.annotation.size
+    held = 12 * raw
+    passes = (
+        Reduction("check", job.check, Cost(raw // 2, 0, held + 10 * voxels)),
+        Reduction(
+            "transform",
+            job.transform,
+            Cost(raw // 2, 60 * voxels, held + ANTS_BYTES + ANTS_BYTES_PER_VOXEL * voxels),
+        ),
+        Reduction("labels", job.labels, Cost(0, 4 * voxels, 100 * voxels)),
+        Reduction("quality", job.judge, Cost(raw // 2, 2**20, held + 100 * voxels)),
+    )
+    return Plan("register", VERSION, content, inputs, passes, outputs)
+
+
+def print_summary(out: Path, console: Console) -> None:
+    """Say how good the registration is and where its picture lies."""
+    found = read_quality(out)
+    console.print(
+        f"correlation with the template {found['ncc_in_mask']:.2f}, overlap of the tissue {found['mask_dice']:.2f}, "
+        f"inverse consistency {found['inverse_consistency_um']:.1f} um, folding {found['folding_fraction']:.2%}",
+        highlight=False,
+    )
+    if found["landmarks"]:
+        errors = found["landmarks"]
+        console.print(
+            f"{errors['n']} landmarks: off by {errors['before_um']:.0f} um (median) before the correction, "
+            f"{errors['after_um']:.0f} um after it; {errors['left_out_um']:.0f} um where only the others correct",
+            highlight=False,
+        )
+    for warning in found["warnings"]:
+        console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
+    if not found["left_right_checked"]:
+        console.print("this atlas is symmetric: no check can tell left from right", highlight=False)
+    console.print(f"look at {out / 'overlay.png'} before you believe it", highlight=False, soft_wrap=True)

@@ -1,0 +1,53 @@
+"""The part of space that was imaged and is fit to be counted: a box, less what is damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from volumetric.errors import InputError
+from volumetric.geometry.box import Index3
+from volumetric.geometry.space import Um3, VoxelSpace, um3
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Voxels to be left out: `mask` (Z, Y, X) bool on `grid`; beyond it nothing is left out."""
+
+    mask: npt.NDArray[np.bool_]
+    grid: VoxelSpace
+
+    def __post_init__(self) -> None:
+        if self.mask.ndim != 3 or self.mask.dtype != np.bool_:
+            raise InputError(f"an exclusion is a 3-D array of bool, got {self.mask.dtype} of shape {self.mask.shape}")
+
+    def at(self, points_um: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each of (n, 3) points lies in an excluded voxel."""
+        index = np.floor(self.grid.to_vox(points_um) + 0.5).astype(np.int64)
+        within = np.all((index >= 0) & (index < self.mask.shape), axis=1)
+        left_out = np.zeros(len(index), dtype=np.bool_)
+        left_out[within] = self.mask[tuple(index[within].T)]
+        return left_out
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """A half-open box in um, outer voxel edges, less an exclusion."""
+
+    low_um: Um3
+    high_um: Um3
+    exclusion: Exclusion | None = None
+
+    @classmethod
+    def of_image(cls, shape: Index3, space: VoxelSpace, exclusion: Exclusion | None = None) -> FieldOfView:
+        """All of an image's voxels."""
+        low, high = space.to_um([[-0.5] * 3, [n - 0.5 for n in shape]])
+        return cls(um3(low), um3(high), exclusion)
+
+    def contains(self, points_um: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each of (n, 3) points was imaged and is not excluded."""
+        points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)
+        inside: npt.NDArray[np.bool_] = np.all((points >= self.low_um) & (points < self.high_um), axis=1)
+        return inside if self.exclusion is None else inside & ~self.exclusion.at(points)
