@@ -53,7 +53,8 @@ def _noncentrality(t: Floats, df: Floats, p: float) -> Floats:
         middle = (low + high) / 2
         above = special.nctdtr(df, middle, t) > p
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return (low + high) / 2
+    found: Floats = (low + high) / 2
+    return found
 
 
 def cliffs_delta(first: Floats, second: Floats, level: float = 0.95) -> Effect:
@@ -82,11 +83,13 @@ def _area_end(area: Floats, m: Floats, n: Floats, z: float, end: float) -> Float
     def reach(at: Floats) -> Floats:
         pairs = np.maximum(m * n, 1)
         spread = at * (1 - at) / pairs * (1 + mean_n * ((1 - at) / (2 - at) + at / (1 + at)))
-        return z * np.sqrt(spread)
+        distance: Floats = z * np.sqrt(spread)
+        return distance
 
     near, far = area.copy(), np.where(np.isfinite(area), end, np.nan)
     for _ in range(BISECTIONS):
         middle = (near + far) / 2
         inside = np.abs(middle - area) <= reach(middle)
         near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-    return (near + far) / 2
+    found: Floats = (near + far) / 2
+    return found

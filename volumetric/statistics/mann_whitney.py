@@ -78,4 +78,5 @@ def _normal(ranks: Floats, u: Floats, n_first: int) -> Floats:
     spread = np.sqrt(n_first * n_second / (n * (n - 1)) * ((ranks - (n + 1) / 2) ** 2).sum(axis=0))
     off = np.maximum(np.abs(u - n_first * n_second / 2) - 0.5, 0.0)
     z = np.divide(off, spread, out=np.zeros_like(off), where=spread > 0)
-    return np.minimum(2 * stats.norm.sf(z), 1.0)
+    p: Floats = np.minimum(2 * stats.norm.sf(z), 1.0)
+    return p

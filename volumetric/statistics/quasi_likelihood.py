@@ -2,9 +2,9 @@
 
     Var[count] = s (mu + a mu^2),    s = own part + shared part
 
-`a` gives the shape of the variance (`negative_binomial`), the quasi-dispersion `s` its size in each column, and F carries
-how uncertain `s` is; a test that takes the dispersion as known finds far too much in a dozen brains. The own part of a
-region is moderated: drawn towards that of the other regions, which adds degrees of freedom (Lund, Nettleton, McCarthy
+`a` gives the shape of the variance (`negative_binomial`), the quasi-dispersion `s` its size in each column, and F
+carries how uncertain `s` is; a test that takes the dispersion as known finds far too much in a dozen brains. The own
+part of a region is moderated: drawn towards that of the other regions, which adds degrees of freedom (Lund, Nettleton, McCarthy
 and Smyth 2012, Stat Appl Genet Mol Biol 11(5):8; Smyth 2004, ibid. 3(1):3). Moderation takes regions for
 independent, but a brain that is labelled better has more cells in all of them. So what the regions of a brain have in
 common is taken out first, and comes back as the shared part, with no more degrees of freedom than there are brains.
@@ -79,9 +79,7 @@ def quasi_fit(counts: Floats, log_volume: Floats, design: Floats) -> QuasiFit:
     shared_size = (common**2).sum() / max(len(design) - design.shape[1] - 1, 1)
     shared = shared_size * (reach**2).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     scale = own + shared
-    return QuasiFit(
-        counts, log_volume, design, dispersion, full, scale, scale**2 / (own**2 / own_df + shared**2 / df)
-    )
+    return QuasiFit(counts, log_volume, design, dispersion, full, scale, scale**2 / (own**2 / own_df + shared**2 / df))
 
 
 def ratio_test(model: QuasiFit, term: int) -> RatioTest:
@@ -90,7 +88,7 @@ def ratio_test(model: QuasiFit, term: int) -> RatioTest:
     f = np.maximum(rest.deviance - model.full.deviance, 0.0) / model.scale
     estimate = model.full.coefficients[term]
     ratio = np.exp(np.where(np.abs(estimate) < FARTHEST_LOG_RATIO, estimate, np.sign(estimate) * np.inf))
-    return RatioTest(f, model.df, stats.f.sf(f, 1, model.df), ratio)
+    return RatioTest(f, model.df, np.asarray(stats.f.sf(f, 1, model.df)), ratio)
 
 
 def ratio_interval(model: QuasiFit, term: int, level: float = 0.95) -> tuple[Floats, Floats]:

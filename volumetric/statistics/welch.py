@@ -51,7 +51,7 @@ def welch(first: Floats, second: Floats) -> WelchTest:
     squared = share_a + share_b
     t = _over(a.mean - b.mean, np.sqrt(squared))
     df = _over(squared**2, _over(share_a**2, a.n - 1) + _over(share_b**2, b.n - 1))
-    return WelchTest(t, df, 2 * stats.t.sf(np.abs(t), df))
+    return WelchTest(t, df, np.asarray(2 * stats.t.sf(np.abs(t), df)))
 
 
 def _over(part: Floats, whole: Floats) -> Floats:

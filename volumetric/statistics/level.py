@@ -1,0 +1,80 @@
+"""Which regions are compared: a level of the hierarchy on which no region holds another and no cell counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from volumetric.errors import InputError
+
+MOST_REGIONS = 350
+"""The default level is the finest with at most as many: in the Allen atlas that of
+areas such as FRP, MO and SS (320 regions)."""
+
+Parents = Mapping[int, int | None]
+"""Region -> parent, None for a root; in the atlas' order."""
+
+
+def cut(parents: Parents, depth: int, within: Iterable[int] = ()) -> tuple[int, ...]:
+    """The regions `depth` steps below the root and the leaves above them: every leaf is below exactly one of them.
+
+    Args:
+        parents: the hierarchy.
+        depth: 0 for the roots.
+        within: only these regions and what is below them; everything by default.
+
+    Raises `InputError` for a negative depth and where nothing is left.
+
+    >>> cut({1: None, 2: 1, 3: 1, 4: 2, 5: 2}, 2)
+    (3, 4, 5)
+    """
+    chosen = set(within)
+    lines = {region: _line(parents, region) for region in parents}
+    inner = {parent for parent in parents.values() if parent is not None}
+    found = tuple(
+        region
+        for region, line in lines.items()
+        if (len(line) == depth + 1 or (len(line) <= depth and region not in inner))
+        and (not chosen or not chosen.isdisjoint(line))
+    )
+    if depth < 0 or not found:
+        deepest = max((len(line) - 1 for line in lines.values()), default=0)
+        raise InputError(
+            f"no region lies at depth {depth}{' below the regions chosen' if chosen else ''}: the hierarchy has depths "
+            f"0 to {deepest}, and the regions chosen must not lie deeper than the depth"
+        )
+    return found
+
+
+def default_depth(parents: Parents, most: int = MOST_REGIONS) -> int:
+    """The deepest cut of at most `most` regions; no deeper than the deepest region."""
+    depth = 0
+    deepest = max(len(_line(parents, region)) - 1 for region in parents)
+    while depth < deepest and len(cut(parents, depth + 1)) <= most:
+        depth += 1
+    return depth
+
+
+def overlapping(parents: Parents, regions: Iterable[int]) -> list[tuple[int, int]]:
+    """Pairs (outer, inner) of chosen regions of which one holds the other."""
+    chosen = list(dict.fromkeys(regions))
+    return [(outer, inner) for inner in chosen for outer in _line(parents, inner)[1:] if outer in set(chosen)]
+
+
+def divisions(parents: Parents, regions: Iterable[int], most: int) -> dict[int, int]:
+    """For each region its ancestor (or itself) on the deepest level with at most `most` of them: parts of a picture."""
+    lines = {region: _line(parents, region)[::-1] for region in regions}
+    found = {region: line[0] for region, line in lines.items()}
+    for depth in range(1, max((len(line) for line in lines.values()), default=0)):
+        finer = {region: line[min(depth, len(line) - 1)] for region, line in lines.items()}
+        if len(set(finer.values())) > most:
+            break
+        found = finer
+    return found
+
+
+def _line(parents: Parents, region: int) -> list[int]:
+    """The region, its parent and so on to the root."""
+    line = [region]
+    while (parent := parents[line[-1]]) is not None:
+        line.append(parent)
+    return line
