@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,12 @@ def dots_figure(
     dataset: xr.Dataset,
     design: Design,
     table: pd.DataFrame,
-    regions: Sequence[int],
     criteria: Criteria,
     test: str,
 ) -> Figure:
-    """One panel a region, of the first hemisphere compared; the title has the smallest q of its contrasts."""
-    side = criteria.hemispheres[0]
-    here = Criteria(tuple(regions), (side,), criteria.min_count, criteria.min_coverage)
-    densities = select_columns(dataset, here).density
+    """One panel for each region of the criteria, of their first hemisphere; beside its name the smallest q."""
+    side, regions = criteria.hemispheres[0], criteria.regions
+    densities = select_columns(dataset, replace(criteria, hemispheres=(side,))).density
     columns = min(_COLUMNS, max(len(regions), 1))
     rows = max(-(-len(regions) // columns), 1)
     figure = Figure(
@@ -76,7 +74,7 @@ def _panel(axes: Axes, values: npt.NDArray[np.float64], design: Design) -> None:
             ends = [max(dots.mean() - half, 0), dots.mean() + half]
             axes.plot([number + 0.35] * 2, ends, color=INK, linewidth=1, zorder=4)
     axes.set_xlim(-0.5, len(design.group_names) - 0.3)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(float(np.nanmax(values, initial=0.0)), 1e-9))
     axes.set_xticks(range(len(design.group_names)), design.group_names, fontsize=8)
     for number, label in enumerate(axes.get_xticklabels()):
         label.set_color(colour_of(number))

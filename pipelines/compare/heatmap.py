@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,13 +26,13 @@ from volumetric.statistics.level import divisions
 Floats = npt.NDArray[np.float64]
 
 DIVISIONS = 14
-LARGEST_Z = 2.0
+_COLOURS, _NORM = "RdBu_r", Normalize(-2.0, 2.0)
 _ROW_IN = (0.034, 0.14)
-_TALLEST_IN = 9.5
+_TALLEST_IN, _SHORTEST_IN = 9.5, 1.8
 _NAMED_ROW_IN = 0.1
 """From this height of a row on, every region is named; below, only the divisions."""
 
-_LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 1.9, 1.25, 0.6, 1.15
+_LEFT_IN, _RIGHT_IN, _TOP_IN = 1.9, 1.25, 0.6
 _GAP = 0.35
 """Between groups, in columns."""
 
@@ -53,12 +55,27 @@ def heatmap_figure(
     rows = table[(table["hemisphere"] == side) & (table["mean_count"] >= criteria.min_count)]
     enough = set(rows["region_id"])
     place = {region: i for i, region in enumerate(criteria.regions)}
-    shown = [region.region_id for region in ontology.in_order() if region.region_id in enough & set(place)]
-    order = np.concatenate([np.flatnonzero(design.members(name)) for name in design.group_names])
-    z = log_density_z(columns.counts, columns.volume_mm3)[
-        np.ix_(order, np.array([place[region] for region in shown], dtype=np.int64))
-    ]
-    return _draw(z.T, [design.brains[i] for i in order], design, shown, ontology, side)
+    shown = [r.region_id for r in ontology.in_order() if r.region_id in place and r.region_id in enough]
+    z = log_density_z(columns.counts, columns.volume_mm3)[:, np.array([place[r] for r in shown], dtype=np.int64)].T
+    figure, axes, layout = _canvas(len(shown), design)
+    for number, name in enumerate(design.group_names):
+        brains = np.flatnonzero(design.members(name))
+        _block(axes, layout, z[:, brains], layout.starts[number])
+        middle = layout.starts[number] + len(brains) / 2
+        title = axes.text(middle, -layout.inch_down(0.08), name, ha="center", va="bottom", fontsize=9)
+        title.set(fontweight="bold", color=colour_of(number))
+        for i, brain in enumerate(brains):
+            at = (layout.starts[number] + i + 0.5, layout.rows + layout.inch_down(0.07))
+            axes.text(*at, design.brains[brain], rotation=90, ha="center", va="top", fontsize=7, color=INK)
+    _name_divisions(axes, layout, shown, ontology)
+    if layout.row_in >= _NAMED_ROW_IN:
+        for i, region in enumerate(shown):
+            acronym = axes.text(layout.across + layout.inch_across(0.06), i + 0.5, ontology[region].acronym)
+            acronym.set(va="center", fontsize=6.5, color=INK)
+    where = "" if side == "both" else f", {side} hemisphere"
+    words = f"{len(shown)} regions with enough cells{where}, in the order of the hierarchy; grey: not imaged"
+    figure.text(0.01, 0.006, words, fontsize=7, color=MUTED, ha="left", va="bottom")
+    return figure
 
 
 def log_density_z(counts: Floats, volume_mm3: Floats) -> Floats:
@@ -72,87 +89,76 @@ def log_density_z(counts: Floats, volume_mm3: Floats) -> Floats:
     return np.where(known, z, np.nan)
 
 
-def _draw(z: Floats, brains: list[str], design: Design, regions: list[int], ontology: Ontology, side: str) -> Figure:
-    count = max(len(regions), 1)
-    row = float(np.clip(_TALLEST_IN / count, *_ROW_IN))
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of the map: rows and columns are its data units; `starts` are the first columns of the groups."""
+
+    rows: int
+    across: float
+    starts: tuple[float, ...]
+    row_in: float
+    column_in: float
+
+    def inch_down(self, inches: float) -> float:
+        """Inches as rows."""
+        return inches / self.row_in
+
+    def inch_across(self, inches: float) -> float:
+        """Inches as columns."""
+        return inches / self.column_in
+
+
+def _canvas(rows: int, design: Design) -> tuple[Figure, Axes, Layout]:
+    """The empty picture with its colour bar."""
     sizes = [int(design.members(name).sum()) for name in design.group_names]
-    column = float(np.clip(4.6 / len(brains), 0.1, 0.34))
-    across = len(brains) + _GAP * (len(sizes) - 1)
-    named = row >= _NAMED_ROW_IN
-    high = max(row * count, 2.4)
-    right = _RIGHT_IN + 0.55 * named
-    width, height = _LEFT_IN + column * across + right, _TOP_IN + high + _BOTTOM_IN
+    starts = tuple(float(sum(sizes[:i]) + _GAP * i) for i in range(len(sizes)))
+    across = starts[-1] + sizes[-1]
+    row = float(np.clip(_TALLEST_IN / max(rows, 1), *_ROW_IN))
+    row = max(row, _SHORTEST_IN / max(rows, 1))
+    layout = Layout(rows, across, starts, row, float(np.clip(4.6 / len(design.brains), 0.1, 0.34)))
+    wide, high = layout.column_in * across, row * max(rows, 1)
+    right = _RIGHT_IN + (0.55 if row >= _NAMED_ROW_IN else 0.0)
+    bottom = 0.35 + 0.07 * max(len(brain) for brain in design.brains)
+    width, height = _LEFT_IN + wide + right, _TOP_IN + high + bottom
     figure = Figure(figsize=(width, height), facecolor="white")
-    axes = figure.add_axes(
-        (_LEFT_IN / width, _BOTTOM_IN / height, column * across / width, high / height), facecolor="white"
-    )
-    axes.set_xlim(0, across)
-    axes.set_ylim(count, 0)
-    norm = Normalize(-LARGEST_Z, LARGEST_Z)
-    start, image = 0.0, None
-    for number, (name, size) in enumerate(zip(design.group_names, sizes, strict=True)):
-        first = sum(sizes[:number])
-        block = z[:, first : first + size]
-        extent = (start, start + size, count, 0.0)
-        axes.add_patch(Rectangle((start, 0), size, count, facecolor="#dfe3e8", zorder=0))
-        image = axes.imshow(block, cmap="RdBu_r", norm=norm, extent=extent, aspect="auto", interpolation="nearest")
-        axes.text(
-            *(start + size / 2, -0.08 / high * count, name),
-            ha="center",
-            va="bottom",
-            fontsize=9,
-            fontweight="bold",
-            color=colour_of(number),
-        )
-        for i in range(size):
-            axes.text(
-                *(start + i + 0.5, count * (1 + 0.07 / high), brains[first + i]),
-                rotation=90,
-                ha="center",
-                va="top",
-                fontsize=7,
-                color=INK,
-            )
-        start += size + _GAP
-    axes.set_xlim(0, across)
-    axes.set_ylim(count, 0)
+    axes = figure.add_axes((_LEFT_IN / width, bottom / height, wide / width, high / height))
     axes.set_axis_off()
-    _name_divisions(axes, regions, ontology, (high, column))
-    if named:
-        for i, region in enumerate(regions):
-            axes.text(across + 0.06 / column, i + 0.5, ontology[region].acronym, va="center", fontsize=6.5, color=INK)
-    bar = figure.add_axes(
-        ((width - right + 0.15 + 0.8 * named) / width, (height - _TOP_IN - 1.6) / height, 0.13 / width, 1.5 / height)
-    )
-    if image is not None:
-        figure.colorbar(image, cax=bar, extend="both", ticks=[-2, -1, 0, 1, 2])
+    left_in, low_in = width - 1.1, height - _TOP_IN - 1.6
+    bar = figure.add_axes((left_in / width, low_in / height, 0.13 / width, 1.5 / height))
+    figure.colorbar(ScalarMappable(_NORM, _COLOURS), cax=bar, extend="both", ticks=[-2, -1, 0, 1, 2])
     bar.tick_params(labelsize=7.5, length=3, colors=INK)
     bar.set_title("log density,\nSD from the\nregion's mean", fontsize=7, color=INK, loc="left", pad=9)
-    where = "" if side == "both" else f", {side} hemisphere"
-    words = f"{len(regions)} regions with enough cells{where}, front to back of the hierarchy; grey: not imaged"
-    figure.text(0.01, 0.012, words, fontsize=7, color=MUTED, ha="left", va="bottom")
-    return figure
+    axes.set_xlim(0, across)
+    axes.set_ylim(max(rows, 1), 0)
+    return figure, axes, layout
 
 
-def _name_divisions(axes: Axes, regions: list[int], ontology: Ontology, inch: tuple[float, float]) -> None:
+def _block(axes: Axes, layout: Layout, z: Floats, start: float) -> None:
+    """The cells of one group; grey where a brain was left out."""
+    size = z.shape[1]
+    axes.add_patch(Rectangle((start, 0), size, layout.rows, facecolor="#dfe3e8", zorder=0))
+    if z.size:
+        extent = (start, start + size, layout.rows, 0.0)
+        axes.imshow(z, cmap=_COLOURS, norm=_NORM, extent=extent, aspect="auto", interpolation="nearest")
+    axes.set_xlim(0, layout.across)
+    axes.set_ylim(max(layout.rows, 1), 0)
+
+
+def _name_divisions(axes: Axes, layout: Layout, regions: list[int], ontology: Ontology) -> None:
     """Large parts of the brain as brackets at the left, their names apart from each other."""
-    high, column = inch
     part = divisions(parents(ontology), regions, DIVISIONS)
     blocks, start = [], 0
     for division, members in groupby(regions, key=part.__getitem__):
         size = len(list(members))
-        blocks.append((division, start, start + size))
+        blocks.append((ontology[division], start, start + size))
         start += size
-    count = max(len(regions), 1)
     middles = [(first + last) / 2 for _, first, last in blocks]
-    places = spread(middles, 0.135 / high * count, 0.06 / high * count, count)
-    for (division, first, last), middle, place in zip(blocks, middles, places, strict=True):
-        x = -0.06 / column
+    places = spread(middles, layout.inch_down(0.135), layout.inch_down(0.06), layout.rows)
+    x, far = -layout.inch_across(0.06), -layout.inch_across(0.2)
+    for (region, first, last), middle, place in zip(blocks, middles, places, strict=True):
         inset = min(0.15, 0.1 * (last - first))
-        axes.plot(
-            [x, x], [first + inset, last - inset], color=MUTED, linewidth=1.6, clip_on=False, solid_capstyle="butt"
-        )
-        axes.plot([x, -0.2 / column], [middle, place], color=MUTED, linewidth=0.5, clip_on=False)
-        name = ontology[division].name
-        text = name if len(name) <= 26 else ontology[division].acronym
-        axes.text(-0.23 / column, place, text, ha="right", va="center", fontsize=7.5, color=INK)
+        bracket = axes.plot([x, x], [first + inset, last - inset], color=MUTED, linewidth=1.6, clip_on=False)
+        bracket[0].set_solid_capstyle("butt")
+        axes.plot([x, far], [middle, place], color=MUTED, linewidth=0.5, clip_on=False)
+        text = region.name if len(region.name) <= 26 else region.acronym
+        axes.text(far - layout.inch_across(0.03), place, text, ha="right", va="center", fontsize=7.5, color=INK)

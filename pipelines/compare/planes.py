@@ -27,7 +27,7 @@ PLANES = (0.2, 0.33, 0.46, 0.59, 0.72)
 OUTLINED = 16
 """Parts of the brain whose borders are drawn."""
 
-_WIDTH_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN = 11.0, 0.32, 0.95, 0.05, 0.28
+_WIDTH_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN = 11.0, 0.42, 0.95, 0.05, 0.28
 
 
 def planes_figure(maps: Maps, atlas: Atlas) -> Figure:
@@ -51,7 +51,7 @@ def planes_figure(maps: Maps, atlas: Atlas) -> Figure:
                 panel.set_xlim(columns.start * spacing[1], columns.stop * spacing[1])
                 panel.set_ylim(rows.stop * spacing[0], rows.start * spacing[0])
             axes[number][0].text(
-                *(-0.04, 0.5, maps.channels[number].replace(" - ", " − ")),
+                *(-0.04, 0.5, maps.channels[number].replace(" - ", "\n− ")),
                 transform=axes[number][0].transAxes,
                 rotation=90,
                 ha="right",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -190,8 +190,8 @@ class Job:
                 figure = heatmap_figure(dataset, design, table, self.atlas.ontology, self.criteria)
             else:
                 wanted = dict.fromkeys((*self.shown, *strongest(table, test, TOP_REGIONS)))
-                regions = [region for region in wanted if region in self.criteria.regions]
-                figure = dots_figure(dataset, design, table, regions, self.criteria, test)
+                regions = tuple(region for region in wanted if region in self.criteria.regions)
+                figure = dots_figure(dataset, design, table, replace(self.criteria, regions=regions), test)
         with replacing(self.out / f"{name}.png") as temporary:
             temporary.write_bytes(render(figure, "png"))
 
@@ -279,10 +279,9 @@ def read_stats(path: Path) -> pd.DataFrame:
 def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
     design = job.brains.design
     left_out = [
-        f"brain {name!r} is left out of regions of which less than {job.config.min_coverage:.0%} was imaged: see the "
-        "column left_out"
-        for name in facts["left_out"]
-    ]
+        f"left out of regions of which less than {job.config.min_coverage:.0%} was imaged (column left_out): "
+        + ", ".join(facts["left_out"])
+    ] * bool(facts["left_out"])
     return {
         "version": versions()["volumetric"],
         "command": shlex.join(["volumetric", *sys.argv[1:]]),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MultipleLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from pipelines.compare.marks import HIGHER, LOWER, QUIET, TEST_NAMES, spread
 from pipelines.report.picture import INK, MUTED, plain_axes
@@ -16,6 +16,8 @@ LABELS = 9
 
 _COLUMNS = 2
 _WIDTH_IN, _HEIGHT_IN = 6.2, 4.8
+_ROOM = 1.55
+"""Width of a panel relative to its points: the rest is for names."""
 
 
 def volcano_figure(table: pd.DataFrame, test: str, fdr: float) -> Figure:
@@ -57,20 +59,25 @@ def _panel(axes: Axes, rows: pd.DataFrame, test: str, fdr: float) -> None:
     colours = np.where(found, np.where(across > 0, HIGHER, LOWER), QUIET)
     axes.scatter(across, up, s=np.where(found, 26, 13), c=colours, linewidths=0.4, edgecolors="white", zorder=3)
     top = max(2.0, 1.08 * float(up.max()))
-    axes.set_xlim(-1.55 * reach, 1.55 * reach)
+    axes.set_xlim(-_ROOM * reach, _ROOM * reach)
     axes.set_ylim(0, top)
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-    _limit(axes, up, found, fdr, reach)
-    _name(axes, across, up, rows["acronym"].to_numpy(str), found, reach)
-    axes.xaxis.set_major_locator(MultipleLocator(0.5 if reach <= 1.2 else 1 if reach < 4 else 2))
+    _limit(axes, up, found, fdr)
+    _name(axes, across, up, rows["acronym"].to_numpy(str), found)
+    axes.xaxis.set_major_locator(MultipleLocator(1 if reach < 4 else 2))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"×{2**value:.2g}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{10.0**-value:.2g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(_p_text))
     what = "rate ratio" if test == "negative_binomial" else "fold change of mean density"
     axes.set_xlabel(f"← fewer cells      {what}      more cells →", fontsize=8.5, color=INK)
     axes.set_ylabel(f"p of the {TEST_NAMES[test]} test", fontsize=8.5, color=INK)
 
 
-def _limit(axes: Axes, up: np.ndarray, found: np.ndarray, fdr: float, reach: float) -> None:
+def _p_text(value: float, _position: float | None = None) -> str:
+    return f"{10.0**-value:g}" if value <= 3 else f"$10^{{-{value:g}}}$"
+
+
+def _limit(axes: Axes, up: np.ndarray, found: np.ndarray, fdr: float) -> None:
     """The line above which regions are discoveries, and how many there are."""
     number, total = int(found.sum()), len(up)
     if number:
@@ -86,9 +93,9 @@ def _limit(axes: Axes, up: np.ndarray, found: np.ndarray, fdr: float, reach: flo
     )
 
 
-def _name(axes: Axes, across: np.ndarray, up: np.ndarray, names: np.ndarray, found: np.ndarray, reach: float) -> None:
+def _name(axes: Axes, across: np.ndarray, up: np.ndarray, names: np.ndarray, found: np.ndarray) -> None:
     """Acronyms of the strongest discoveries beside the cloud, each with a line to its point."""
-    top = axes.get_ylim()[1]
+    top, beside = axes.get_ylim()[1], axes.get_xlim()[1] * 1.14 / _ROOM
     for side in (-1, 1):
         here = np.flatnonzero(found & (np.sign(across) == side))
         here = here[np.argsort(-up[here], kind="stable")][:LABELS]
@@ -97,10 +104,11 @@ def _name(axes: Axes, across: np.ndarray, up: np.ndarray, names: np.ndarray, fou
             axes.annotate(
                 names[point],
                 xy=(across[point], up[point]),
-                xytext=(side * 1.14 * reach, place),
+                xytext=(side * beside, place),
                 ha="left" if side > 0 else "right",
                 va="center",
                 fontsize=8,
                 color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
                 arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 2},
             )

@@ -63,11 +63,15 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Columns:
-    """What is tested as (n_brains, n_tests): every region of every hemisphere; NaN where a brain is left out."""
+    """What is tested as (n_brains, n_tests): every region of every hemisphere; NaN where a brain is not used.
+
+    `left_out` are the brains of which too little of a region was imaged; a region without any volume has none.
+    """
 
     counts: Floats
     volume_mm3: Floats
     density: Floats
+    left_out: Mask
     labels: pd.DataFrame
 
 
@@ -113,7 +117,7 @@ def select_columns(dataset: xr.Dataset, criteria: Criteria) -> Columns:
             "hemisphere": np.repeat(list(criteria.hemispheres), len(criteria.regions)),
         }
     )
-    return Columns(counts, volume, counts / volume, labels)
+    return Columns(counts, volume, counts / volume, flat["coverage"] < criteria.min_coverage, labels)
 
 
 def _rate_ratios(columns: Columns, design: Design, usable: Mask) -> list[dict[str, Floats]]:
@@ -174,7 +178,7 @@ def _contrast(
         reference=design.reference,
         n=a.n.astype(np.int64),
         n_reference=b.n.astype(np.int64),
-        left_out=_left_out(columns.counts, design),
+        left_out=_names(columns.left_out, design),
         mean_count=_mean(columns.counts),
         mean_density_per_mm3=a.mean,
         sd_density_per_mm3=np.sqrt(a.variance),
@@ -182,25 +186,26 @@ def _contrast(
         sd_density_reference_per_mm3=np.sqrt(b.variance),
         fold_change=fold,
         tested=tested,
-        reason=_reasons(enough, frequent, criteria.min_count),
+        reason=_reasons(np.isfinite(columns.counts).any(axis=0), enough, frequent, criteria.min_count),
         exploratory=",".join(name for name in TESTS if name in EXPLORATORY),
         **{name: np.where(tested, values, np.nan) for name, values in numbers.items()},
     )
 
 
-def _reasons(enough: Mask, frequent: Mask, min_count: float) -> list[str]:
+def _reasons(imaged: Mask, enough: Mask, frequent: Mask, min_count: float) -> list[str]:
     """Why a column is not tested; empty where it is."""
-    few, rare = f"fewer than {FEWEST_BRAINS} brains in a group", f"mean count below {min_count:g}"
-    return [
-        "; ".join(text for text, fails in ((few, not e), (rare, not f)) if fails)
-        for e, f in zip(enough.tolist(), frequent.tolist(), strict=True)
-    ]
+    rules = (
+        (~imaged, "without enough volume in any brain"),
+        (imaged & ~enough, f"fewer than {FEWEST_BRAINS} brains in a group"),
+        (imaged & ~frequent, f"mean count below {min_count:g}"),
+    )
+    return ["; ".join(text for fails, text in rules if fails[i]) for i in range(len(imaged))]
 
 
-def _left_out(counts: Floats, design: Design) -> list[str]:
-    """Names of the brains left out of each column."""
+def _names(chosen: Mask, design: Design) -> list[str]:
+    """The brains chosen in each column."""
     names = np.array(design.brains)
-    return [",".join(names[missing]) for missing in np.isnan(counts).T]
+    return [",".join(names[rows]) for rows in chosen.T]
 
 
 def _mean(counts: Floats) -> Floats:

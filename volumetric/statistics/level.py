@@ -61,15 +61,28 @@ def overlapping(parents: Parents, regions: Iterable[int]) -> list[tuple[int, int
 
 
 def divisions(parents: Parents, regions: Iterable[int], most: int) -> dict[int, int]:
-    """For each region its ancestor (or itself) on the deepest level with at most `most` of them: parts of a picture."""
+    """Each region's large part of the hierarchy: how a picture of many regions is cut.
+
+    From the roots, the part with most regions is split into its children, as long as there are at most `most` parts and
+    the part is a good deal larger than an even share.
+    """
     lines = {region: _line(parents, region)[::-1] for region in regions}
-    found = {region: line[0] for region, line in lines.items()}
-    for depth in range(1, max((len(line) for line in lines.values()), default=0)):
-        finer = {region: line[min(depth, len(line) - 1)] for region, line in lines.items()}
-        if len(set(finer.values())) > most:
-            break
-        found = finer
-    return found
+    part = {region: 0 for region in lines}  # position of the part on the line of each region
+    fixed: set[int] = set()
+    while True:
+        members: dict[int, list[int]] = {}
+        for region, at in part.items():
+            members.setdefault(lines[region][at], []).append(region)
+        large = [key for key, inside in members.items() if key not in fixed and len(inside) * most > 2 * len(lines)]
+        if not large:
+            return {region: lines[region][at] for region, at in part.items()}
+        chosen = max(large, key=lambda key: len(members[key]))
+        finer = {region: min(part[region] + 1, len(lines[region]) - 1) for region in members[chosen]}
+        children = {lines[region][at] for region, at in finer.items()}
+        if len(members) - 1 + len(children) > most or children == {chosen}:
+            fixed.add(chosen)
+        else:
+            part.update(finer)
 
 
 def _line(parents: Parents, region: int) -> list[int]:

@@ -4,8 +4,8 @@
 
 `a` gives the shape of the variance (`negative_binomial`), the quasi-dispersion `s` its size in each column, and F
 carries how uncertain `s` is; a test that takes the dispersion as known finds far too much in a dozen brains. The own
-part of a region is moderated: drawn towards that of the other regions, which adds degrees of freedom (Lund, Nettleton, McCarthy
-and Smyth 2012, Stat Appl Genet Mol Biol 11(5):8; Smyth 2004, ibid. 3(1):3). Moderation takes regions for
+part of a region is moderated: drawn towards that of the other regions, which adds degrees of freedom (Lund, Nettleton,
+McCarthy and Smyth 2012, Stat Appl Genet Mol Biol 11(5):8; Smyth 2004, ibid. 3(1):3). Moderation takes regions for
 independent, but a brain that is labelled better has more cells in all of them. So what the regions of a brain have in
 common is taken out first, and comes back as the shared part, with no more degrees of freedom than there are brains.
 The sum has Satterthwaite's. One degree of freedom pays for the shape, which is estimated as well. Measured in
