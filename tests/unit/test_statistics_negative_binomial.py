@@ -114,7 +114,7 @@ def test_no_test_without_degrees_of_freedom() -> None:
 
 
 def test_what_all_regions_of_a_brain_share_is_not_taken_for_many_proofs() -> None:
-    """With labelling alone varying, moderation as if regions were independent would find something every fourth time."""
+    """Where labelling varies most, moderation as if regions were independent finds something every fourth time."""
     found = 0
     for seed in range(60):
         rng = np.random.default_rng([10, seed])

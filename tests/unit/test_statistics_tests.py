@@ -61,7 +61,7 @@ def test_mann_whitney_with_ties_is_the_permutation_test() -> None:
     for i in range(8):
         known = stats.permutation_test(
             (first[:, i], second[:, i]),
-            lambda a, b, axis: off_centre(a, b, axis),
+            off_centre,
             alternative="greater",
             n_resamples=np.inf,
             vectorized=True,

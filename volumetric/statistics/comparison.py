@@ -186,16 +186,16 @@ def _contrast(
         sd_density_reference_per_mm3=np.sqrt(b.variance),
         fold_change=fold,
         tested=tested,
-        reason=_reasons(np.isfinite(columns.counts).any(axis=0), enough, frequent, criteria.min_count),
+        reason=_reasons((a.n + b.n) > 0, enough, frequent, criteria.min_count),
         exploratory=",".join(name for name in TESTS if name in EXPLORATORY),
         **{name: np.where(tested, values, np.nan) for name, values in numbers.items()},
     )
 
 
 def _reasons(imaged: Mask, enough: Mask, frequent: Mask, min_count: float) -> list[str]:
-    """Why a column is not tested; empty where it is."""
+    """Why a column is not tested in a contrast; empty where it is."""
     rules = (
-        (~imaged, "without enough volume in any brain"),
+        (~imaged, "without enough volume in any brain of the two groups"),
         (imaged & ~enough, f"fewer than {FEWEST_BRAINS} brains in a group"),
         (imaged & ~frequent, f"mean count below {min_count:g}"),
     )
