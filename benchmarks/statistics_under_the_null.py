@@ -52,6 +52,7 @@ SETTINGS: Mapping[str, Setting] = {
     "few regions": Setting(n_regions=60),
     "many regions, even labelling": Setting(n_regions=300, variation=Variation(shared=0.05, regional=0.2)),
     "very uneven labelling": Setting(variation=Variation(shared=0.4, regional=0.3, heterogeneity=0.5)),
+    "very uneven regions": Setting(n_regions=150, variation=Variation(shared=0.3, regional=0.6, heterogeneity=0.4)),
     "three brains a group": Setting(per_group=3),
     "twelve brains a group": Setting(per_group=12),
 }

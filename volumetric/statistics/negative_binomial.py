@@ -74,15 +74,21 @@ def fit(counts: Floats, log_volume: Floats, design: Floats, dispersion: float) -
 
 
 def deviance(counts: Floats, mean: Floats, dispersion: float) -> Floats:
-    """Twice what the log-likelihood lacks to a perfect fit, summed over the brains of a column: (n_tests,), >= 0."""
+    """Twice what the log-likelihood lacks to a perfect fit, summed over the brains of a column: (n_tests,)."""
+    total: Floats = np.nansum(unit_deviance(counts, mean, dispersion), axis=0)
+    return total
+
+
+def unit_deviance(counts: Floats, mean: Floats, dispersion: float) -> Floats:
+    """The share of each count in the deviance, (n_brains, n_tests), at least 0; NaN where the count is."""
     part = special.xlogy(counts, counts / mean)
     if dispersion > 0:
         size = 1 / dispersion
         part = part - (counts + size) * np.log((counts + size) / (mean + size))
     else:
         part = part - (counts - mean)
-    total: Floats = np.maximum(2 * np.nansum(part, axis=0), 0.0)
-    return total
+    each: Floats = np.maximum(2 * part, 0.0)
+    return each
 
 
 def variance(mean: Floats, dispersion: float) -> Floats:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from volumetric.statistics.negative_binomial import Fit, common_dispersion, fit, variance
+from volumetric.statistics.negative_binomial import Fit, common_dispersion, fit, unit_deviance, variance
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,22 +64,40 @@ class RatioTest:
 
 
 def quasi_fit(counts: Floats, log_volume: Floats, design: Floats) -> QuasiFit:
-    """Fit the full model; arguments as in `negative_binomial.fit`."""
+    """Fit the full model; arguments as in `negative_binomial.fit`.
+
+    `s` is measured by Pearson's and by the deviance residuals, and the larger counts: where brains vary like a
+    log-normal rather than a gamma variable, either alone can be too small.
+    """
     dispersion = common_dispersion(counts, log_volume, design)
     full = fit(counts, log_volume, design, dispersion)
-    rest = np.isfinite(counts).sum(axis=0) - design.shape[1] - 1.0
     spread = np.sqrt(variance(full.mean, dispersion))
-    present = np.isfinite(counts)
-    residual = np.where(present, (counts - full.mean) / spread, 0.0)
-    reach = np.where(present, full.mean / spread, 0.0)
-    weight = (reach**2).sum(axis=1)
-    common = np.divide((reach * residual).sum(axis=1), weight, out=np.zeros_like(weight), where=weight > 0)
-    df = np.where(rest >= 1, rest, np.nan)
-    own, own_df = moderate(((residual - reach * common[:, None]) ** 2).sum(axis=0) / df, df)
-    shared_size = (common**2).sum() / max(len(design) - design.shape[1] - 1, 1)
-    shared = shared_size * (reach**2).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    reach = np.where(np.isfinite(counts), full.mean / spread, np.nan)
+    pearson = (counts - full.mean) / spread
+    rooted = np.sign(pearson) * np.sqrt(unit_deviance(counts, full.mean, dispersion))
+    rest = float(design.shape[1] + 1)
+    found = [_quasi_dispersion(residual, reach, rest) for residual in (pearson, rooted)]
+    scale, df = np.maximum(found[0][0], found[1][0]), np.minimum(found[0][1], found[1][1])
+    return QuasiFit(counts, log_volume, design, dispersion, full, scale, df)
+
+
+def _quasi_dispersion(residual: Floats, reach: Floats, spent: float) -> tuple[Floats, Floats]:
+    """`s` of each column as the sum of its own and the shared part, and Satterthwaite's degrees of freedom.
+
+    Args:
+        residual: (n_brains, n_tests) in standard deviations, NaN where a brain is left out.
+        reach: how much a residual grows with the log of its brain's efficiency.
+        spent: degrees of freedom already used.
+    """
+    n = np.isfinite(residual).sum(axis=0)
+    df = np.where(n - spent >= 1, n - spent, np.nan)
+    weight = np.nansum(reach**2, axis=1)
+    common = np.divide(np.nansum(reach * residual, axis=1), weight, out=np.zeros_like(weight), where=weight > 0)
+    own, own_df = moderate(np.nansum((residual - reach * common[:, None]) ** 2, axis=0) / df, df)
+    size = (common**2).sum() / max(len(residual) - spent, 1)
+    shared = size * np.nansum(reach**2, axis=0) / np.maximum(n, 1)
     scale = own + shared
-    return QuasiFit(counts, log_volume, design, dispersion, full, scale, scale**2 / (own**2 / own_df + shared**2 / df))
+    return scale, scale**2 / (own**2 / own_df + shared**2 / df)
 
 
 def ratio_test(model: QuasiFit, term: int) -> RatioTest:
