@@ -15,7 +15,7 @@ from scipy import stats
 
 from pipelines.compare.marks import TEST_NAMES, colour_of, number_text
 from pipelines.report.picture import INK, MUTED, plain_axes, thousands
-from volumetric.statistics.comparison import Criteria, select_columns
+from volumetric.statistics.comparison import FEWEST_BRAINS, Criteria, select_columns
 from volumetric.statistics.design import Design
 
 _COLUMNS = 4
@@ -60,6 +60,7 @@ def dots_figure(
 
 def _panel(axes: Axes, values: npt.NDArray[np.float64], design: Design) -> None:
     plain_axes(axes)
+    top = float(np.nanmax(values, initial=0.0))
     for number, name in enumerate(design.group_names):
         dots = values[design.members(name)]
         dots = np.sort(dots[np.isfinite(dots)])
@@ -69,12 +70,13 @@ def _panel(axes: Axes, values: npt.NDArray[np.float64], design: Design) -> None:
         if len(dots) == 0:
             continue
         axes.plot([number + 0.24, number + 0.46], [dots.mean()] * 2, color=INK, linewidth=2, zorder=4)
-        if len(dots) > 1:
+        if len(dots) >= FEWEST_BRAINS:
             half = stats.t.ppf(0.975, len(dots) - 1) * dots.std(ddof=1) / np.sqrt(len(dots))
             ends = [max(dots.mean() - half, 0), dots.mean() + half]
+            top = max(top, ends[1])
             axes.plot([number + 0.35] * 2, ends, color=INK, linewidth=1, zorder=4)
     axes.set_xlim(-0.5, len(design.group_names) - 0.3)
-    axes.set_ylim(0, 1.1 * max(float(np.nanmax(values, initial=0.0)), 1e-9))
+    axes.set_ylim(0, 1.08 * max(top, 1e-9))
     axes.set_xticks(range(len(design.group_names)), design.group_names, fontsize=8)
     for number, label in enumerate(axes.get_xticklabels()):
         label.set_color(colour_of(number))

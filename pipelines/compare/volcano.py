@@ -36,18 +36,20 @@ def volcano_figure(table: pd.DataFrame, test: str, fdr: float) -> Figure:
     for axes, ((group, side), part) in zip(grid, panels, strict=False):
         where = "" if side == "both" else f", {side} hemisphere"
         title = f"{group} against {part['reference'].iloc[0]}{where}"
-        axes.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
-        _panel(axes, part[part[f"{test}_p"].notna()], test, fdr)
+        axes.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold", pad=18)
+        _panel(axes, part, test, fdr)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, test: str, fdr: float) -> None:
+def _panel(axes: Axes, part: pd.DataFrame, test: str, fdr: float) -> None:
     plain_axes(axes)
+    rows = part[part[f"{test}_p"].notna()]
     if rows.empty:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "no region was tested", ha="center", va="center", color=MUTED, transform=axes.transAxes)
+        words = f"no region was tested: {part['reason'].mode().iloc[0]}"
+        axes.text(0.5, 0.5, words, ha="center", va="center", color=MUTED, transform=axes.transAxes)
         return
     ratio = rows["rate_ratio" if test == "negative_binomial" else "fold_change"].to_numpy(np.float64)
     with np.errstate(divide="ignore"):
@@ -84,9 +86,9 @@ def _limit(axes: Axes, up: np.ndarray, found: np.ndarray, fdr: float) -> None:
         axes.axhline(float(up[found].min()), color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     words = f"{number} of {total} regions" if number else f"none of {total} regions"
     axes.text(
-        *(0.99, 1.01, f"{words} at a false discovery rate of {fdr:.0%}"),
+        *(0.0, 1.015, f"{words} at a false discovery rate of {fdr:.0%}"),
         transform=axes.transAxes,
-        ha="right",
+        ha="left",
         va="bottom",
         fontsize=8,
         color=MUTED,
@@ -98,7 +100,8 @@ def _name(axes: Axes, across: np.ndarray, up: np.ndarray, names: np.ndarray, fou
     top, beside = axes.get_ylim()[1], axes.get_xlim()[1] * 1.14 / _ROOM
     for side in (-1, 1):
         here = np.flatnonzero(found & (np.sign(across) == side))
-        here = here[np.argsort(-up[here], kind="stable")][:LABELS]
+        # Of equal p the outermost is named highest, so that no two lines cross.
+        here = here[np.lexsort((np.abs(across[here]), up[here]))][-LABELS:]
         places = spread(up[here].tolist(), 0.062 * top, 0.03 * top, 0.97 * top)
         for point, place in zip(here, places, strict=True):
             axes.annotate(

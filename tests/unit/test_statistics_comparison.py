@@ -113,7 +113,7 @@ def test_brains_with_too_little_coverage_are_left_out_and_named() -> None:
     assert table.loc[9, "reason"] == "fewer than 3 brains in a group"
     assert table.loc[10, ["left_out", "reason"]].tolist() == [
         "",
-        "without enough volume in any brain",
+        "without enough volume in any brain of the two groups",
     ]
     alone = compare_groups(dataset.isel(brain=[0, *range(2, 10)]), design_of(["control"] * 4 + ["drug"] * 5), CRITERIA)
     same = alone.set_index("region_id").loc[8]
