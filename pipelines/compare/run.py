@@ -56,6 +56,9 @@ VERSION = 1
 TOP_REGIONS = 12
 """Regions of the picture of dots, beside those asked for."""
 
+MAP_VOXELS, SMOOTH_VOXELS = 264, 3.0
+"""Of the longest side of the atlas, and standard deviations of the Gaussian: 50 and 150 um for the mouse brain."""
+
 BYTES_PER_MAP_VOXEL = 40
 """Counts, tissue, sums and the filter's copies: an upper estimate from their types, not measured."""
 
@@ -75,8 +78,8 @@ class Config(Settings):
     test: Literal["negative_binomial", "welch", "mann_whitney"] = "negative_binomial"
     fdr: float = Field(default=0.05, gt=0, lt=1)
     show: str | None = None
-    map_um: float = Field(default=50.0, gt=0)
-    smooth_um: float = Field(default=150.0, gt=0)
+    map_um: float | None = Field(default=None, gt=0)
+    smooth_um: float | None = Field(default=None, gt=0)
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,13 @@ class Job:
     def work(self) -> Path:
         return self.out / ".work"
 
-    @property
+    @cached_property
     def maps(self) -> Maps:
-        config = self.config
-        return Maps(
-            *(self.brains, self.atlas, self.out, self.work), config.map_um, config.smooth_um, config.min_coverage
-        )
+        """The maps, by default as fine as suits the size of the atlas."""
+        config, atlas = self.config, self.atlas
+        voxel_um = config.map_um or max(atlas.space.extent_um(atlas.shape)) / MAP_VOXELS
+        smooth_um = config.smooth_um or SMOOTH_VOXELS * voxel_um
+        return Maps(self.brains, atlas, self.out, self.work, voxel_um, smooth_um, config.min_coverage)
 
     def write_dataset(self) -> Facts:
         """All region tables as one array."""
@@ -302,7 +306,11 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
             "p_values": facts["tests"],
             "discoveries": facts["discoveries"],
         },
-        "density_maps": {"channels": list(job.maps.channels), "smooth_um": job.config.smooth_um},
+        "density_maps": {
+            "channels": list(job.maps.channels),
+            "voxel_um": list(job.maps.grid.space.spacing_um),
+            "smooth_um": job.maps.smooth_um,
+        },
         "warnings": [*job.warnings, *left_out],
         "stages": {"compare": report},
         "versions": versions(),
