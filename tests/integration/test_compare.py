@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from pipelines.compare import Config, run_compare
-from pipelines.compare import run as compare
+from pipelines.compare import job as compare
 from pipelines.config import Resources
 from pipelines.report.regions import read_regions
 from tests.small_study import StudyPlan, small_atlas, write_run, write_study
