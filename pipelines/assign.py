@@ -2,7 +2,7 @@
 
 Inputs: cells without regions, a registration folder, the atlas. Output: `cells.parquet` and `regions.csv`. Cells are
 looked up at full resolution through the smooth map, in pieces; region volumes are measured in the sample's space.
-Capacity: a quarter of a million whole rows at a time, and five bytes a cell for the table of regions.
+Capacity: a quarter of a million whole rows at a time, and thirteen bytes a cell for the table of regions.
 """
 
 from __future__ import annotations
@@ -74,14 +74,16 @@ class Job:
     def regions(self) -> Mapping[str, Any]:
         """Write the table of regions; returns the sums, which reconcile or the step fails."""
         codes = {name: code for code, name in HEMISPHERES.items()}
-        pieces = list(iterate_table(self.out / "cells.parquet", PIECE_ROWS, ["region_id", "hemisphere"]))
+        columns = ["region_id", "hemisphere", "probability"]
+        pieces = list(iterate_table(self.out / "cells.parquet", PIECE_ROWS, columns))
         region = np.concatenate([piece["region_id"].to_numpy(np.uint32) for piece in pieces])
         side = np.concatenate([piece["hemisphere"].map(codes).fillna(0).to_numpy(np.uint8) for piece in pieces])
+        probability = np.concatenate([piece["probability"].to_numpy(np.float64) for piece in pieces])
         there, back = (read_map(self.registration / name) for name in ("sample_to_atlas.zarr", "atlas_to_sample.zarr"))
         labels, sides = labels_on_grid(there, self.atlas)
         imaged = imaged_um(self.registration)
         extent = measure_extent(self.atlas, labels, sides, there.grid, atlas_to_sample=back, imaged_um=imaged)
-        table = region_table(self.atlas.ontology, region, side, extent)
+        table = region_table(self.atlas.ontology, region, side, extent, probability)
         counted = int(table.loc[table["hemisphere"] == "both", "count_own"].sum())
         inside = int(np.count_nonzero(region))
         if counted != inside:

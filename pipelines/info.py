@@ -14,11 +14,10 @@ from volumetric.blocks.plan import megabytes
 from volumetric.errors import InputError, VolumetricError
 from volumetric.storage.atomic import PARTIAL
 from volumetric.storage.integrity import layout
-from volumetric.storage.omezarr import is_zarr, open_zarr
+from volumetric.storage.omezarr import UNSTATED, is_zarr, open_zarr
 from volumetric.storage.sources import open_source
 from volumetric.storage.volume import Volume
 
-UNSTATED = (1.0, 1.0, 1.0)
 LISTED = 20
 
 

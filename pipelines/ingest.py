@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,10 @@ from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import VoxelSpace
 from volumetric.imaging.pooling import mean_pool
 from volumetric.storage.atomic import PARTIAL
+from volumetric.storage.encoding import Codec, Encoding, Ngff
 from volumetric.storage.integrity import Damage
 from volumetric.storage.levels import Level, plan_levels
-from volumetric.storage.omezarr import Codec, Encoding, create_volume, describe_volume, set_display_range
+from volumetric.storage.omezarr import create_volume, describe_volume, set_display_range
 from volumetric.storage.sources import Source, read
 from volumetric.storage.volume import Volume
 
@@ -56,7 +57,7 @@ class Config(Settings):
     orientation: str | None = None
     channel_names: tuple[str, ...] | None = None
     codec: Codec = "zstd-1"
-    ngff: Literal["0.5", "0.4"] = "0.5"
+    ngff: Ngff = "0.5"
     sharded: bool = True
 
     @property

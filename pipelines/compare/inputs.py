@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,19 +118,3 @@ def open_atlas(brains: Brains, name_or_dir: str | None, atlas_dir: Path | None) 
 def parents(ontology: Ontology) -> Parents:
     """Region -> parent, depth first."""
     return {region.region_id: region.parent_id for region in ontology.in_order()}
-
-
-def region_ids(ontology: Ontology, text: str) -> tuple[int, ...]:
-    """Regions named in a comma-separated list of acronyms or ids; raises `InputError` with the nearest acronyms."""
-    by_name = {region.acronym: region.region_id for region in ontology.regions}
-    found = []
-    for word in (part.strip() for part in text.split(",")):
-        if word in by_name:
-            found.append(by_name[word])
-        elif word.isdigit() and int(word) in ontology.by_id:
-            found.append(int(word))
-        else:
-            near = difflib.get_close_matches(word, by_name, n=3, cutoff=0.4)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise InputError(f"the atlas has no region {word!r}: expected acronyms or ids, for example CA1,DG.{hint}")
-    return tuple(dict.fromkeys(found))

@@ -13,13 +13,14 @@ from pydantic import Field
 
 from pipelines.compare.dots import dots_figure
 from pipelines.compare.heatmap import heatmap_figure
-from pipelines.compare.inputs import Brains, parents, region_ids
+from pipelines.compare.inputs import Brains, parents
 from pipelines.compare.maps import Maps
 from pipelines.compare.planes import planes_figure
 from pipelines.compare.volcano import volcano_figure
 from pipelines.config import Settings
 from pipelines.report.picture import render
 from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.selection import EXCEPT, select, select_with_descendants
 from volumetric.blocks.plan import Facts
 from volumetric.statistics.comparison import FEWEST_BRAINS, TESTS, Criteria, compare_groups, discoveries, strongest
 from volumetric.statistics.dataset import study_dataset
@@ -72,15 +73,15 @@ class Job:
 
     @cached_property
     def _level(self) -> tuple[tuple[int, ...], dict[str, Any]]:
-        tree, config = parents(self.atlas.ontology), self.config
-        chosen = region_ids(self.atlas.ontology, config.regions) if config.regions else ()
-        if chosen and config.depth is None:
-            depth, regions, rule = None, chosen, "the regions given"
-        else:
-            depth = default_depth(tree) if config.depth is None else config.depth
-            regions = cut(tree, depth, chosen)
-            rule = f"regions {depth} steps below the root, and leaves above them{' (default)' * (config.depth is None)}"
-        return regions, {"rule": rule, "depth": depth, "regions": len(regions)}
+        ontology, text, depth = self.atlas.ontology, self.config.regions, self.config.depth
+        if text and depth is None and not all(term.strip().startswith(EXCEPT) for term in text.split(",")):
+            regions = select(ontology, text)
+            return regions, {"rule": "the regions given", "depth": None, "regions": len(regions)}
+        tree = parents(ontology)
+        chosen = default_depth(tree) if depth is None else depth
+        regions = cut(tree, chosen, select_with_descendants(ontology, text) if text else None)
+        rule = f"regions {chosen} steps below the root, and leaves above them{' (default)' * (depth is None)}"
+        return regions, {"rule": rule, "depth": chosen, "regions": len(regions)}
 
     @property
     def level(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class Job:
     @cached_property
     def shown(self) -> tuple[int, ...]:
         """Regions asked for in the picture of dots; they must be on the level."""
-        return region_ids(self.atlas.ontology, self.config.show) if self.config.show else ()
+        return select(self.atlas.ontology, self.config.show) if self.config.show else ()
 
     @cached_property
     def warnings(self) -> list[str]:

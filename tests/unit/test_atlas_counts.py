@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volumetric.atlas.atlas import Atlas
-from volumetric.atlas.counts import COLUMNS, Extent, measure_extent, region_table, tally
+from volumetric.atlas.counts import COLUMNS, Extent, measure_extent, region_table
 from volumetric.atlas.folder import symmetric_hemispheres
 from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.tally import tally
 from volumetric.errors import InputError
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap

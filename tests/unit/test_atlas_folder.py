@@ -106,3 +106,21 @@ def test_unfit_headers_are_input_errors(tmp_path: Path) -> None:
     (path / "metadata.json").write_text("{")
     with pytest.raises(InputError, match="not valid JSON"):
         read_atlas_folder(path)
+
+
+def test_an_atlas_without_hemispheres_says_what_to_add(tmp_path: Path) -> None:
+    path = write_atlas_folder(small_atlas(), tmp_path / "atlas")
+    header = json.loads((path / "metadata.json").read_text())
+    (path / "metadata.json").write_text(json.dumps({**header, "symmetric": False}))
+    with pytest.raises(InputError, match="does not say which side is left: add hemispheres"):
+        read_atlas_folder(path)
+
+
+def test_regions_without_a_side_or_a_row_are_refused() -> None:
+    atlas = small_atlas()
+    with pytest.raises(InputError, match=r"atlas 'small': \d+ annotated voxels are on neither side"):
+        replace(atlas, hemispheres=np.zeros(atlas.shape, np.uint8))
+    with pytest.raises(InputError, match=r"atlas 'small': 1 annotated ids have no row .* example \[12\]"):
+        replace(atlas, ontology=Ontology(atlas.ontology.regions[:2]))
+    outside = replace(atlas, annotation=np.zeros(atlas.shape, np.uint32), hemispheres=np.zeros(atlas.shape, np.uint8))
+    assert outside.lookup(np.zeros((1, 3)))[0].tolist() == [0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from volumetric.atlas.folder import write_atlas_folder
-from volumetric.atlas.loader import load_atlas, local_atlases
+from volumetric.atlas.loader import load_atlas, local_atlases, published_atlases
 from volumetric.errors import InputError
 
 
@@ -44,21 +44,41 @@ def test_local_atlases(data_dir: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("failure", "said"),
-    [(FileNotFoundError("x"), "none of that name"), (ConnectionError("no route"), "check the network")],
+    [
+        (FileNotFoundError("x"), "nor on BrainGlobe's server: did you mean allen_mouse_50um"),
+        (ConnectionError("no route"), r"did not answer \(no route\): did you mean allen_mouse_50um"),
+        (ValueError("x"), "did not answer"),
+    ],
 )
-def test_an_unknown_atlas_says_what_there_is(
+def test_a_misspelt_atlas_with_and_without_a_network(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, said: str
 ) -> None:
+    break_network(monkeypatch, failure)
+    for folder, held in ((data_dir / "atlas", "allen_mouse_100um"), (tmp_path, "none")):
+        with pytest.raises(InputError, match=said) as caught:
+            load_atlas("alen_mouse_50um", folder)
+        assert "there is no atlas 'alen_mouse_50um'" in str(caught.value)
+        assert held in str(caught.value).split("Atlases in")[1]
+
+
+def test_a_known_atlas_that_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_network(monkeypatch, ConnectionError("no route"))
+    assert "allen_mouse_25um" in published_atlases()
+    with pytest.raises(InputError, match=r"could not be downloaded: no route. The name is right: check the network"):
+        load_atlas("allen_mouse_25um", tmp_path)
+
+
+def test_a_name_like_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_network(monkeypatch, FileNotFoundError("x"))
+    with pytest.raises(InputError, match=r"no atlas 'zzz'.*server: `brainglobe list`"):
+        load_atlas("zzz", tmp_path)
+
+
+def break_network(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise failure
 
     monkeypatch.setattr(brainglobe_atlasapi, "BrainGlobeAtlas", fail)
-    with pytest.raises(InputError, match=said) as caught:
-        load_atlas("allen_mouse_51um", data_dir / "atlas")
-    assert "allen_mouse_50um" in str(caught.value)
-    with pytest.raises(InputError, match=said) as caught:
-        load_atlas("allen_mouse_51um", tmp_path)
-    assert "none" in str(caught.value)
 
 
 def test_a_path_that_is_not_there_is_no_name(tmp_path: Path) -> None:

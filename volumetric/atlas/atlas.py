@@ -30,8 +30,10 @@ class Atlas:
         orientation: three letters.
         template: (Z, Y, X) uint16 or float32 reference image.
         annotation: (Z, Y, X) uint32 region ids, 0 outside the brain.
-        hemispheres: (Z, Y, X) uint8, 1 left, 2 right.
+        hemispheres: (Z, Y, X) uint8, 1 left, 2 right wherever a region is.
         ontology: every id of the annotation has its row there.
+
+    Raises `InputError` for shapes that differ, ids without a row and regions without a side.
     """
 
     name: str
@@ -53,7 +55,13 @@ class Atlas:
         if missing:
             raise InputError(
                 f"atlas {self.name!r}: {len(missing)} annotated ids have no row in its structure list, "
-                f"for example {sorted(missing)[:5]}"
+                f"for example {sorted(missing)[:5]}; the annotation and the list must be of one version of the atlas"
+            )
+        sideless = (self.hemispheres != LEFT) & (self.hemispheres != RIGHT) & (self.annotation > 0)
+        if np.any(sideless):
+            raise InputError(
+                f"atlas {self.name!r}: {np.count_nonzero(sideless)} annotated voxels are on neither side; its "
+                f"hemispheres must be {LEFT} (left) or {RIGHT} (right) wherever a region is"
             )
 
     @property

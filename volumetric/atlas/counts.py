@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.expected import expected_counts
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.tally import tally
 from volumetric.errors import InputError
 from volumetric.geometry.space import Um3, VoxelSpace
 from volumetric.geometry.transform import SmoothMap
+
+EXPECTED = ("expected", "expected_low", "expected_high")
 
 COLUMNS = (
     "region_id",
@@ -27,9 +31,7 @@ COLUMNS = (
     "hemisphere",
     "count_own",
     "count",
-    "expected",
-    "expected_low",
-    "expected_high",
+    *EXPECTED,
     "volume_own_mm3",
     "volume_mm3",
     "coverage",
@@ -100,49 +102,26 @@ def _inside(axes_um: Sequence[npt.NDArray[np.floating]], box_um: tuple[Um3, Um3]
     return inside
 
 
-def tally(
-    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.int64]:
-    """How many of the (n,) items lie in each region and side: (n_regions, 2) int64; id 0 is left out.
-
-    Raises `InputError` for an id that the ontology lacks and for a region without a side.
-    """
-    ids = np.asarray(ontology.ids, dtype=np.int64)
-    order = np.argsort(ids)
-    found = np.zeros((len(ids), 2), dtype=np.int64)
-    for column, side in enumerate((LEFT, RIGHT)):
-        values, counts = np.unique(region_id[hemisphere == side], return_counts=True)
-        counts, values = counts[values > 0], values[values > 0].astype(np.int64)
-        at = np.minimum(np.searchsorted(ids, values, sorter=order), max(len(ids) - 1, 0))
-        if len(values) and (not len(ids) or np.any(ids[order[at]] != values)):
-            raise InputError(f"region ids without a row in the atlas' structures: {values[:5].tolist()} ...")
-        found[order[at], column] = counts
-    inside = int(np.count_nonzero(region_id))
-    if found.sum() != inside:
-        raise InputError(
-            f"{inside - int(found.sum())} of {inside} items lie in a region but on neither side: the "
-            f"hemisphere must be {LEFT} (left) or {RIGHT} (right) wherever a region is"
-        )
-    return found
-
-
 def region_table(
     ontology: Ontology,
     region_id: npt.NDArray[np.uint32],
     hemisphere: npt.NDArray[np.uint8],
     extent: Extent,
+    probability: npt.NDArray[np.floating] | None = None,
 ) -> pd.DataFrame:
     """The table of regions: three rows (left, right, both) a region, depth first.
 
     `count` and `volume_mm3` include descendants; `coverage` is the imaged share of a region with its
-    descendants, and density that of the imaged share. Null where there is nothing to divide by, and
-    `expected*` always: without a calibrated detector nothing is known of missed cells.
+    descendants, and density that of the imaged share. Null where there is nothing to divide by.
+    `expected` is how many of `count` are real cells by their probabilities, `expected_low` and `expected_high` its 95%
+    interval (`volumetric.atlas.expected`); null throughout where the detector is not calibrated.
 
     Args:
         ontology: the regions.
         region_id: (n,) of the cells, 0 for cells outside the atlas.
         hemisphere: (n,) of the cells, 1 left, 2 right.
         extent: volumes and coverage.
+        probability: (n,) of the cells, 0 to 1; None, or a null among them, where the detector is not calibrated.
 
     Law: own counts of `both` plus the cells outside are all cells. Raises `InputError` where the arrays do
     not belong together or that law cannot hold.
@@ -152,12 +131,18 @@ def region_table(
             f"region ids {region_id.shape} and hemispheres {hemisphere.shape} must match, and the volumes be "
             f"of {len(ontology.ids)} regions by 2 sides, got {extent.volume_mm3.shape}"
         )
+    if probability is not None and probability.shape != region_id.shape:
+        raise InputError(f"there must be one probability a cell: got {probability.shape} for {region_id.shape} cells")
     own = _with_both(tally(ontology, region_id, hemisphere))
     volume_own = _with_both(extent.volume_mm3)
     count = _rolled(ontology, own)
     volume = _rolled(ontology, volume_own)
     imaged = _rolled(ontology, _with_both(extent.imaged_vox))
     total = _rolled(ontology, _with_both(extent.atlas_vox))
+    expected = dict.fromkeys(EXPECTED, np.full(own.shape, np.nan))
+    if probability is not None and not np.isnan(probability).any():
+        real = expected_counts(ontology, region_id, hemisphere, probability)
+        expected = dict(zip(EXPECTED, (real.mean, real.low, real.high), strict=True))
     row = {region: i for i, region in enumerate(ontology.ids)}
     order = np.array([row[region.region_id] for region in ontology.in_order()], dtype=np.int64)
     regions = [ontology.regions[i] for i in np.repeat(order, 3)]
@@ -171,9 +156,7 @@ def region_table(
             "hemisphere": ["left", "right", "both"] * len(order),
             "count_own": own[order].ravel(),
             "count": np.rint(count[order]).astype(np.int64).ravel(),
-            "expected": np.nan,
-            "expected_low": np.nan,
-            "expected_high": np.nan,
+            **{name: values[order].ravel() for name, values in expected.items()},
             "volume_own_mm3": volume_own[order].ravel(),
             "volume_mm3": volume[order].ravel(),
             "coverage": _ratio(imaged, total)[order].ravel(),

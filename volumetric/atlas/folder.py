@@ -58,9 +58,10 @@ def read_atlas_folder(path: str | Path) -> Atlas:
         z, y, x = annotation.shape
         sides = symmetric_hemispheres((z, y, x), orientation)
     else:
-        raise InputError(f"{folder}: {SIDES} is not there and {METADATA} does not say `symmetric: true`")
-    if np.any((sides != LEFT) & (sides != RIGHT) & (annotation > 0)):
-        raise InputError(f"{folder}: {SIDES} must be {LEFT} (left) or {RIGHT} (right) wherever a region is")
+        raise InputError(
+            f"{folder} does not say which side is left: add {SIDES} ({LEFT} left, {RIGHT} right), or, for an atlas "
+            f'whose halves meet in the middle of the volume, `"symmetric": true` to {METADATA}'
+        )
     return Atlas(
         name=name,
         space=space,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def load_atlas(name_or_dir: str | Path, atlas_dir: Path | None = None) -> Atlas:
             directory. An atlas found there is read without any network and nothing is written; another one
             is downloaded into it.
 
-    Raises `InputError` for an unknown name, a folder that is no atlas and a failed download.
+    Raises `InputError` for a name that no atlas has, a download that failed, and a folder that is no atlas or one with
+    structures or hemispheres missing.
     """
     if Path(name_or_dir).expanduser().is_dir():
         return read_atlas_folder(Path(name_or_dir).expanduser())
@@ -80,24 +82,38 @@ def _open(manifest: Path) -> Any:  # noqa: ANN401 - BrainGlobe's classes are unt
 def _download(name: str, folder: Path) -> Any:  # noqa: ANN401
     from brainglobe_atlasapi import BrainGlobeAtlas
 
-    local = ", ".join(sorted(_manifests(folder))) or "none"
-    hint = (
-        f"Atlases in {folder}: {local}. Give one of these, another directory with --atlas-dir or "
-        "$VOLUMETRIC_ATLAS_DIR, the path of an atlas folder, or the name of an atlas of "
-        "https://brainglobe.info (`brainglobe list`), which is downloaded where there is a network."
-    )
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its messages; its progress bar is on stderr
             return BrainGlobeAtlas(name, brainglobe_dir=folder, check_latest=False)
-    except (FileNotFoundError, ValueError) as error:
-        raise InputError(
-            f"no atlas {name!r} here, and BrainGlobe's server has none of that name or could not be reached. {hint}"
-        ) from error
     except Exception as error:  # OSError, botocore, aiohttp and requests share no other base
-        raise InputError(
-            f"no atlas {name!r} here, and the download failed ({error}): check the network and that {folder} "
-            f"can be written. {hint}"
-        ) from error
+        raise InputError(_not_found(name, folder, error)) from error
+
+
+def _not_found(name: str, folder: Path, error: Exception) -> str:
+    """Whether the name is wrong or the network: what the server said, else what BrainGlobe's own list says."""
+    local, known = set(_manifests(folder)), set(published_atlases())
+    held = f"Atlases in {folder}: {', '.join(sorted(local)) or 'none'}"
+    if name in known:
+        return (
+            f"the atlas {name!r} is not in {folder} and could not be downloaded: {error}. The name is right: check the "
+            f"network and that the folder can be written, or give another folder with --atlas-dir or "
+            f"$VOLUMETRIC_ATLAS_DIR. {held}"
+        )
+    near = difflib.get_close_matches(name.lower(), local | known, n=3)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    answered = isinstance(error, FileNotFoundError)  # what BrainGlobe raises where its server has no such name
+    who = "on BrainGlobe's server" if answered else f"known to BrainGlobe, whose server did not answer ({error})"
+    return (
+        f"there is no atlas {name!r}, neither in {folder} nor {who}: {hint}`brainglobe list` shows all names; "
+        f"the path of an atlas folder works too. {held}"
+    )
+
+
+def published_atlases() -> tuple[str, ...]:
+    """Names of the atlases that BrainGlobe had published when the installed brainglobe-atlasapi was."""
+    from brainglobe_atlasapi.atlas_name import AtlasName
+
+    return get_args(AtlasName)
 
 
 def _convert(opened: Any, name: str) -> Atlas:  # noqa: ANN401

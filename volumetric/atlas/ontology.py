@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +77,34 @@ class Ontology:
             parent = self.by_id[parent].parent_id
         return tuple(chain)
 
+    @cached_property
+    def children(self) -> dict[int | None, tuple[int, ...]]:
+        """Region -> its children in listed order; the roots are the children of None. Every region has its entry."""
+        found: dict[int | None, list[int]] = {None: [], **{region_id: [] for region_id in self.ids}}
+        for region in self.regions:
+            found[region.parent_id].append(region.region_id)
+        return {parent: tuple(below) for parent, below in found.items()}
+
+    @cached_property
+    def by_acronym(self) -> dict[str, tuple[int, ...]]:
+        """Acronym -> ids of the regions that have it; in most atlases it is one."""
+        found: dict[str, tuple[int, ...]] = {}
+        for region in self.regions:
+            found[region.acronym] = (*found.get(region.acronym, ()), region.region_id)
+        return found
+
+    def descendants(self, region_id: int) -> tuple[int, ...]:
+        """Ids of everything below a region, depth first as in a table; without the region itself."""
+        return tuple(self._below(self.children[region_id]))
+
+    def _below(self, start: tuple[int, ...]) -> Iterator[int]:
+        """These regions and all below them, depth first."""
+        stack = list(reversed(start))
+        while stack:
+            region_id = stack.pop()
+            yield region_id
+            stack.extend(reversed(self.children[region_id]))
+
     def roll_up(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Own values plus those of all descendants; (n_regions, ...) in the order of `regions`."""
         row = {region_id: i for i, region_id in enumerate(self.ids)}
@@ -89,11 +117,4 @@ class Ontology:
 
     def in_order(self) -> Iterable[Region]:
         """Depth first, children in listed order: how a table shows the hierarchy."""
-        children: dict[int | None, list[Region]] = {}
-        for region in self.regions:
-            children.setdefault(region.parent_id, []).append(region)
-        stack = list(reversed(children.get(None, [])))
-        while stack:
-            region = stack.pop()
-            yield region
-            stack.extend(reversed(children.get(region.region_id, [])))
+        return (self.by_id[region_id] for region_id in self._below(self.children[None]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from volumetric.errors import InputError
 
@@ -14,33 +14,31 @@ Parents = Mapping[int, int | None]
 """Region -> parent, None for a root; in the atlas' order."""
 
 
-def cut(parents: Parents, depth: int, within: Iterable[int] = ()) -> tuple[int, ...]:
+def cut(parents: Parents, depth: int, within: Collection[int] | None = None) -> tuple[int, ...]:
     """The regions `depth` steps below the root and the leaves above them: every leaf is below exactly one of them.
 
     Args:
         parents: the hierarchy.
         depth: 0 for the roots.
-        within: only these regions and what is below them; everything by default.
+        within: the only regions to take; all by default.
 
     Raises `InputError` for a negative depth and where nothing is left.
 
     >>> cut({1: None, 2: 1, 3: 1, 4: 2, 5: 2}, 2)
     (3, 4, 5)
     """
-    chosen = set(within)
-    lines = {region: _line(parents, region) for region in parents}
+    lengths = {region: len(_line(parents, region)) for region in parents}
     inner = {parent for parent in parents.values() if parent is not None}
+    allowed = set(parents if within is None else within)
     found = tuple(
         region
-        for region, line in lines.items()
-        if (len(line) == depth + 1 or (len(line) <= depth and region not in inner))
-        and (not chosen or not chosen.isdisjoint(line))
+        for region, length in lengths.items()
+        if (length == depth + 1 or (length <= depth and region not in inner)) and region in allowed
     )
     if depth < 0 or not found:
-        deepest = max((len(line) - 1 for line in lines.values()), default=0)
         raise InputError(
-            f"no region lies at depth {depth}{' below the regions chosen' if chosen else ''}: the hierarchy has depths "
-            f"0 to {deepest}, and the regions chosen must not lie deeper than the depth"
+            f"no region lies at depth {depth}{'' if within is None else ' among the regions chosen'}: the hierarchy "
+            f"has depths 0 to {max(lengths.values(), default=1) - 1}, and the regions chosen must not lie deeper"
         )
     return found
 

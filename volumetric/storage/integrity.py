@@ -42,8 +42,7 @@ def layout(volume: Volume, level: int) -> Layout:
     """The layout of one level. Fewer files than expected is complete only where a writer leaves out empty ones."""
     array = volume.array(level)
     names = [_codec_name(codec) for codec in array.compressors]
-    places = [box for _, box in shards(volume, level)]
-    files = [volume.shard_file(level, box, channel) for channel in range(len(volume.channels)) for box in places]
+    files = list(expected_files(volume, level))
     return Layout(
         shard=volume.shard(level),
         chunk=volume.chunk(level),
@@ -54,9 +53,11 @@ def layout(volume: Volume, level: int) -> Layout:
     )
 
 
-def shards(volume: Volume, level: int) -> Iterator[tuple[int, Box]]:
-    """The boxes of all files of one channel of a level, numbered."""
-    yield from enumerate(volume.shards(level, Box.of_shape(volume.levels[level].shape)))
+def expected_files(volume: Volume, level: int) -> Iterator[Path]:
+    """The file of every shard of a level, channel by channel, whether it is there or not."""
+    for channel in range(len(volume.channels)):
+        for box in volume.shards(level, Box.of_shape(volume.levels[level].shape)):
+            yield volume.shard_file(level, box, channel)
 
 
 def refuse_incomplete(volume: Volume) -> None:
@@ -64,14 +65,12 @@ def refuse_incomplete(volume: Volume) -> None:
     if volume.identity is None:
         return
     for level in range(len(volume.levels)):
-        for channel in range(len(volume.channels)):
-            for _, box in shards(volume, level):
-                file = volume.shard_file(level, box, channel)
-                if not file.is_file():
-                    raise InputError(
-                        f"{volume.path} is incomplete: {file} is missing. `volumetric info {volume.path} --verify` "
-                        "lists all damage; `volumetric ingest` with --repair rebuilds it from the source"
-                    )
+        missing = next((file for file in expected_files(volume, level) if not file.is_file()), None)
+        if missing:
+            raise InputError(
+                f"{volume.path} is incomplete: {missing} is missing. `volumetric info {volume.path} --verify` "
+                "lists all damage; `volumetric ingest` with --repair rebuilds it from the source"
+            )
 
 
 def check_shard(volume: Volume, level: int, channel: int, box: Box) -> Damage | None:

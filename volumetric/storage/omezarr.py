@@ -6,9 +6,8 @@ Reading also takes axes without c, or with a single time point, and bare Zarr ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numcodecs
 import numpy as np
@@ -20,6 +19,7 @@ from volumetric.geometry.box import index3
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.storage.atomic import replacing
+from volumetric.storage.encoding import BLOSC, Encoding
 from volumetric.storage.levels import Level
 from volumetric.storage.volume import StoredLevel, Volume
 
@@ -28,29 +28,7 @@ ATTRIBUTE = "volumetric"
 
 TO_UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
 
-Codec = Literal["zstd-1", "zstd-3", "lz4"]
-
-BLOSC: Mapping[Codec, tuple[Literal["zstd", "lz4"], int, Literal["shuffle", "bitshuffle"]]] = {
-    "zstd-1": ("zstd", 1, "shuffle"),
-    "zstd-3": ("zstd", 3, "shuffle"),
-    "lz4": ("lz4", 5, "bitshuffle"),
-}
-"""Compressor, level and filter. zstd-3 is slower to write and quicker to read; lz4 is quickest and a tenth larger."""
-
 COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00")
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a volume is stored: NGFF version, files of one chunk or of many, compression."""
-
-    ngff: Literal["0.5", "0.4"] = "0.5"
-    sharded: bool = True
-    codec: Codec = "zstd-1"
-
-    def __post_init__(self) -> None:
-        if self.ngff == "0.4" and self.sharded:
-            raise InputError("NGFF 0.4 (Zarr v2) has no shards: ask for one file a chunk as well (--no-shards)")
 
 
 def describe_volume(
@@ -155,6 +133,10 @@ def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
 def is_zarr(path: Path) -> bool:
     """Whether a folder holds a Zarr group or array of either version."""
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs", ".zarray"))
+
+
+UNSTATED = (1.0, 1.0, 1.0)
+"""The voxel size to open a bare array with where it does not matter."""
 
 
 def open_zarr(path: Path, voxel_um: Um3 | None = None) -> Volume:

@@ -12,8 +12,7 @@ from volumetric.geometry.box import Index3, index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened, refuse_unwritten
-from volumetric.storage.sources.source import check_dtype, whole_spacing, words
-from volumetric.storage.sources.tiff_metadata import UNITS_UM
+from volumetric.storage.sources.source import UNITS_UM, check_dtype, whole_spacing, words
 
 FULL = "DataSet/ResolutionLevel 0"
 AXES = ("Z", "Y", "X")

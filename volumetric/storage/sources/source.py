@@ -19,6 +19,20 @@ from volumetric.storage.provenance import digest
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
 
+UNITS_UM = {
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "\\u00B5m": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+}
+"""As OME, ImageJ and Imaris write them; both code points of mu are in use."""
+
 
 class Source(Protocol):
     """Voxels to be converted: several channels on one grid. Small and picklable; files are opened when read."""

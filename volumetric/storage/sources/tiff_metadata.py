@@ -9,21 +9,7 @@ from typing import Any
 import tifffile
 
 from volumetric.geometry.space import Um3
-from volumetric.storage.sources.source import whole_spacing
-
-UNITS_UM = {
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "\\u00B5m": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-}
-"""As OME and ImageJ write them; both code points of mu are in use."""
+from volumetric.storage.sources.source import UNITS_UM, whole_spacing
 
 
 @dataclass(frozen=True)

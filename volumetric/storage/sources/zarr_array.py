@@ -12,12 +12,10 @@ import numpy.typing as npt
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
-from volumetric.storage.integrity import refuse_incomplete, shards
-from volumetric.storage.omezarr import open_zarr
+from volumetric.storage.integrity import expected_files, refuse_incomplete
+from volumetric.storage.omezarr import UNSTATED, open_zarr
 from volumetric.storage.sources.source import check_dtype
 from volumetric.storage.volume import Volume
-
-UNSTATED = (1.0, 1.0, 1.0)
 
 
 def open_zarr_source(path: Path) -> ZarrSource:
@@ -39,10 +37,8 @@ def open_zarr_source(path: Path) -> ZarrSource:
 
 def _refuse_empty(volume: Volume) -> None:
     """Raise `InputError` where not one file of voxels is there: all of it would be read as zeros."""
-    for channel in range(len(volume.channels)):
-        if any(volume.shard_file(0, box, channel).is_file() for _, box in shards(volume, 0)):
-            return
-    raise InputError(f"{volume.levels[0].path} holds metadata but none of its files of voxels. Copy it again")
+    if not any(file.is_file() for file in expected_files(volume, 0)):
+        raise InputError(f"{volume.levels[0].path} holds metadata but none of its files of voxels. Copy it again")
 
 
 @dataclass(frozen=True)

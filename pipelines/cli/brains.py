@@ -1,0 +1,120 @@
+"""Commands for whole brains: a phantom, the count, its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import app, console
+from pipelines.cli.options import (
+    AtlasDir,
+    AtlasName,
+    Block,
+    ConfigFile,
+    Debug,
+    Device,
+    DryRun,
+    Executor,
+    Memory,
+    Model,
+    Orientation,
+    Preset,
+    SourceArg,
+    Voxel,
+    Workers,
+)
+from pipelines.cli.run import go, resources_of
+from pipelines.config import load_file, make, overlay
+
+
+@app.command(rich_help_panel="A whole brain")
+def demo(
+    out: Annotated[Path, typer.Argument(help="A folder for the phantom, the run and the score.")],
+    atlas: Annotated[
+        str | None,
+        typer.Option("--atlas", metavar="NAME_OR_DIR", help="Anatomy to use. Default: a small one made in code."),
+    ] = None,
+    atlas_dir: AtlasDir = None,
+    scale: Annotated[float | None, typer.Option(help="Size of the brain in parts of the atlas.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives another brain.")] = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    device: Device = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Make a phantom brain with every cell known, count it, and score the count.
+
+    Example: volumetric demo demo
+    """
+    from pipelines import demo as command
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    options = make(command.Config, **overlay(settings.get("demo", {}), atlas=atlas, scale=scale, seed=seed))
+    command.run_demo(out, options, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
+
+
+@app.command(rich_help_panel="A whole brain")
+def count(
+    source: SourceArg,
+    atlas: AtlasName,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder.")],
+    voxel_um: Voxel = None,
+    orientation: Orientation = None,
+    signal: Annotated[str | None, typer.Option(help="Channel, or path, that shows the cells.")] = None,
+    register_on: Annotated[str | None, typer.Option(help="Channel, or path, that the atlas is fitted to.")] = None,
+    preset: Preset = None,
+    model: Model = None,
+    block: Block = None,
+    atlas_dir: AtlasDir = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    device: Device = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Count the cells of a whole brain in every atlas region. Interrupted, the same command resumes.
+
+    Example: volumetric count slices/ --voxel-um 5 0.7 0.7 --orientation psl --atlas allen_mouse_50um --out run/
+    """
+    from pipelines import count as command
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    table = overlay(
+        settings.get("count", {}),
+        voxel_um=voxel_um,
+        orientation=orientation,
+        atlas=atlas,
+        signal=signal,
+        register_on=register_on,
+        preset=preset,
+        model=model,
+        block=block,
+    )
+    job = command.prepare(source, out, make(command.Config, **table), resources, atlas_dir)
+    if go(job.stages, resources, dry_run):
+        command.finish(job, resources, console)
+
+
+@app.command(rich_help_panel="A whole brain")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")],
+    debug: Debug = False,
+) -> None:
+    """Write report.html of a run folder again.
+
+    Example: volumetric report run/
+    """
+    from pipelines.report import write_report
+    from pipelines.workspace import RunFolder
+
+    path = write_report(RunFolder(run))
+    console.print(f"wrote {path}", highlight=False)

@@ -1,0 +1,43 @@
+"""The flags and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+SourceArg = Annotated[
+    Path, typer.Argument(help="Slices (a folder of TIFFs, or one a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr.")
+]
+Voxel = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option("--voxel-um", metavar="Z Y X", help="Voxel size in um: slice distance, row, column."),
+]
+Orientation = Annotated[
+    str | None,
+    typer.Option(help="Three letters: the side on which slices, rows and columns start, for example psl or asr."),
+]
+AtlasName = Annotated[
+    str, typer.Option("--atlas", metavar="NAME_OR_DIR", help="A BrainGlobe atlas name, or an atlas folder.")
+]
+AtlasDir = Annotated[
+    Path | None,
+    typer.Option("--atlas-dir", help="Where named atlases are. Default: $VOLUMETRIC_ATLAS_DIR, else BrainGlobe's."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+Preset = Annotated[Literal["fast", "standard"] | None, typer.Option(help="Registration effort.")]
+Model = Annotated[Path | None, typer.Option(help="Detector checkpoint. Default: the one in the package.")]
+Block = Annotated[
+    tuple[int, int, int] | None,
+    typer.Option("--block", metavar="Z Y X", help="Voxels a detection task writes; changes speed, not results."),
+]
+Workers = Annotated[int | None, typer.Option(help="Tasks at once. Default: the number of cores.")]
+Memory = Annotated[str | None, typer.Option(help="Most memory to use, for example 8GB (the default).")]
+Device = Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where the network runs.")]
+Executor = Annotated[
+    Literal["threads", "dask"] | None, typer.Option(help="Threads of this process, or dask worker processes.")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings in TOML; flags win over it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")]

@@ -1,0 +1,123 @@
+"""Commands for one stage of the count alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import app, console
+from pipelines.cli.options import (
+    AtlasDir,
+    AtlasName,
+    Block,
+    ConfigFile,
+    Debug,
+    Device,
+    DryRun,
+    Executor,
+    Memory,
+    Model,
+    Orientation,
+    Out,
+    Preset,
+    SourceArg,
+    Voxel,
+    Workers,
+)
+from pipelines.cli.run import go, resources_of, volume_of
+from pipelines.config import load_file, make, overlay
+
+
+@app.command(rich_help_panel="One step alone")
+def register(
+    volume: SourceArg,
+    atlas: AtlasName,
+    out: Out,
+    voxel_um: Voxel = None,
+    orientation: Orientation = None,
+    channel: Annotated[str | None, typer.Option(help="Channel to register on. Default: the first.")] = None,
+    preset: Preset = None,
+    atlas_dir: AtlasDir = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Register a brain to an atlas: transforms, labels in the brain's own space, quality and an overlay.
+
+    Example: volumetric register brain.ome.zarr --atlas allen_mouse_50um --out registration/
+    """
+    from pipelines import register as command
+    from pipelines.stage import Stage
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory)
+    opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation)
+    options = make(command.Config, **overlay(settings.get("register", {}), atlas=atlas, channel=channel, preset=preset))
+    work = out / ".work" / "register"
+    plan = command.plan(opened.volume, command.open_atlas(options, atlas_dir), out, work, options)
+    if go([*opened.stages, Stage(plan, work)], resources, dry_run):
+        command.print_summary(out, console)
+
+
+@app.command(rich_help_panel="One step alone")
+def detect(
+    volume: SourceArg,
+    out: Annotated[Path, typer.Option("--out", metavar="CELLS.parquet", help="The table to write.")],
+    voxel_um: Voxel = None,
+    channel: Annotated[str | None, typer.Option(help="Channel that shows the cells. Default: the first.")] = None,
+    model: Model = None,
+    block: Block = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    device: Device = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Find the cells of a volume: one row a cell.
+
+    Example: volumetric detect crop.tif --voxel-um 6 1.62 1.62 --out cells.parquet
+    """
+    from pipelines import detect as command
+    from pipelines.stage import Stage
+    from pipelines.workspace import work_beside
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    work = work_beside(out)
+    opened = volume_of(volume, work, settings, resources, voxel_um, None)
+    options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))
+    plan = command.plan(opened.volume, out, work / "detect", options, resources)
+    if go([*opened.stages, Stage(plan, work / "detect")], resources, dry_run):
+        command.print_summary(opened.volume, out, console)
+
+
+@app.command(rich_help_panel="One step alone")
+def assign(
+    cells: Annotated[Path, typer.Argument(metavar="CELLS.parquet", help="Cells of `volumetric detect`.")],
+    registration: Annotated[Path, typer.Option(help="Folder of `volumetric register` for the same brain.")],
+    atlas: AtlasName,
+    out: Annotated[Path, typer.Option("--out", help="Folder for cells.parquet and regions.csv.")],
+    atlas_dir: AtlasDir = None,
+    memory: Memory = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Give every cell its region and count the regions: cells.parquet and regions.csv.
+
+    Example: volumetric assign cells.parquet --registration registration/ --atlas allen_mouse_50um --out tables/
+    """
+    from pipelines import assign as command
+    from pipelines.register import Config, open_atlas
+    from pipelines.stage import Stage
+
+    resources = resources_of({}, memory=memory)
+    opened = open_atlas(make(Config, atlas=atlas), atlas_dir)
+    plan = command.plan(cells, registration, opened, out)
+    if go([Stage(plan, out / ".work" / "assign")], resources, dry_run):
+        console.print(f"wrote {out / 'cells.parquet'} and {out / 'regions.csv'}", highlight=False)

@@ -1,0 +1,96 @@
+"""Commands for images: convert them, look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import app, console
+from pipelines.cli.options import ConfigFile, Debug, DryRun, Executor, Memory, Orientation, SourceArg, Voxel, Workers
+from pipelines.cli.run import go, resources_of, warn
+from pipelines.config import load_file, overlay
+from volumetric.storage.encoding import Codec, Ngff
+
+
+@app.command(rich_help_panel="Images")
+def ingest(
+    source: SourceArg,
+    out: Annotated[Path, typer.Argument(metavar="OUT.ome.zarr", help="The volume to write.")],
+    voxel_um: Voxel = None,
+    orientation: Orientation = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Name of a channel; repeat for several.")] = None,
+    codec: Annotated[
+        Codec | None,
+        typer.Option(help="Compression: zstd-1 (default), zstd-3 (slower to write, quicker to read), lz4 (quickest)."),
+    ] = None,
+    ngff: Annotated[Ngff | None, typer.Option(help="OME-Zarr version. 0.4 has no shards and no checksums.")] = None,
+    sharded: Annotated[
+        bool | None, typer.Option("--shards/--no-shards", help="Many chunks a file (default), or one.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Check a finished OUT and write only its damaged files again.")
+    ] = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Convert slices to a multiscale, sharded OME-Zarr. Interrupted, it resumes.
+
+    Example: volumetric ingest slices/ brain.ome.zarr --voxel-um 5 0.7 0.7 --orientation psl
+    """
+    from pipelines.repair import repair as mend
+    from pipelines.volume import convert
+    from pipelines.workspace import work_beside
+    from volumetric.storage.sources import open_source
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    table = overlay(
+        settings.get("ingest", {}),
+        voxel_um=voxel_um,
+        orientation=orientation,
+        channel_names=channel,
+        codec=codec,
+        ngff=ngff,
+        sharded=False if ngff == "0.4" and sharded is None else sharded,
+    )
+    images = open_source(source)
+    opened = convert(images, out, work_beside(out), resources, **table)
+    warn(opened.warnings)
+    if repair:
+        mend(images, out, table, resources, console, dry_run=dry_run)
+    elif not dry_run and opened.stages[0].ledger.is_complete() and out.exists():
+        console.print(
+            f"{out} was complete before; nothing was done. `volumetric info {out} --verify` checks it",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif go(opened.stages, resources, dry_run):
+        console.print(f"wrote {out}: {' x '.join(map(str, opened.volume.shape))} voxels", highlight=False)
+
+
+@app.command(rich_help_panel="Images")
+def info(
+    volume: Annotated[Path, typer.Argument(help="An OME-Zarr, or images to be converted.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
+    ] = False,
+    workers: Workers = None,
+    debug: Debug = False,
+) -> None:
+    """Shape, voxel, levels, codec, size, orientation and completeness of a volume.
+
+    Example: volumetric info brain.ome.zarr --verify
+    """
+    from pipelines.info import check_complete, show, verify_volume
+
+    show(volume, console)
+    if verify:
+        verify_volume(volume, resources_of({}, workers=workers), console)
+    else:
+        check_complete(volume, console)
