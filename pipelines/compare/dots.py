@@ -50,11 +50,8 @@ def dots_figure(
     for axes in grid.ravel()[len(regions) :]:
         axes.set_visible(False)
     where = "" if side == "both" else f", {side} hemisphere"
-    figure.supxlabel(
-        f"a dot is a brain{where}; bar: mean with its 95% interval; q of the {TEST_NAMES[test]} test",
-        fontsize=7.5,
-        color=MUTED,
-    )
+    words = (f"a dot is a brain{where}", "bar: mean with its 95% interval", f"q of the {TEST_NAMES[test]} test")
+    figure.supxlabel(("; " if columns > 2 else "\n").join(words), fontsize=7.5, color=MUTED)
     return figure
 
 
