@@ -73,8 +73,8 @@ def heatmap_figure(
             acronym = axes.text(layout.across + layout.inch_across(0.06), i + 0.5, ontology[region].acronym)
             acronym.set(va="center", fontsize=6.5, color=INK)
     where = "" if side == "both" else f", {side} hemisphere"
-    number = f"{len(shown)} region{'s' * (len(shown) != 1)}"
-    words = f"{number} with enough cells{where}, in the order of the hierarchy; grey: not imaged"
+    counted = f"{len(shown)} region{'s' * (len(shown) != 1)}"
+    words = f"{counted} with enough cells{where}, in the order of the hierarchy; grey: not imaged"
     figure.text(0.01, 0.006, words, fontsize=7, color=MUTED, ha="left", va="bottom")
     return figure
 
