@@ -1,0 +1,120 @@
+"""What a comparison reads: the design file, the run folders of its brains and the atlas, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipelines.report.regions import read_regions
+from pipelines.workspace import RunFolder
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.loader import load_atlas
+from volumetric.atlas.ontology import Ontology
+from volumetric.errors import InputError
+from volumetric.statistics.design import FIRST_LINE, Design, parse_design
+from volumetric.statistics.level import Parents
+from volumetric.storage.atomic import read_json
+
+NEEDED = ("regions.csv", "cells.parquet", "run.json")
+
+
+@dataclass(frozen=True)
+class Brains:
+    """The design, and the run folder, record and region table of each of its brains, in order."""
+
+    design: Design
+    runs: tuple[RunFolder, ...]
+    records: tuple[Mapping[str, Any], ...]
+    tables: tuple[pd.DataFrame, ...]
+
+
+def read_brains(path: Path, reference: str | None) -> Brains:
+    """Read the design and what it points to; raises `InputError` that names the line at fault."""
+    design = parse_design(_read_text_table(path), path.parent, reference)
+    runs = tuple(RunFolder(folder) for folder in design.paths)
+    for line, (brain, run) in enumerate(zip(design.brains, runs, strict=True), start=FIRST_LINE):
+        _check_finished(path, line, brain, run)
+    records = tuple(_read_record(run) for run in runs)
+    _check_one_atlas(design, records)
+    return Brains(design, runs, records, tuple(read_regions(run.regions) for run in runs))
+
+
+def _read_text_table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"there is no design file at {path}: expected a CSV with the columns brain, group, path")
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError as error:
+        raise InputError(f"the design {path} is empty: expected a CSV with the columns brain, group, path") from error
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise InputError(f"the design {path} cannot be read as CSV (UTF-8, comma between fields): {error}") from error
+
+
+def _check_finished(path: Path, line: int, brain: str, run: RunFolder) -> None:
+    if not run.path.is_dir():
+        raise InputError(
+            f"line {line} of {path}: brain {brain!r} is unknown, there is no folder {run.path}. Give in the column "
+            "`path` the --out folder of `volumetric count`, relative to the design file or absolute"
+        )
+    absent = [name for name in NEEDED if not (run.path / name).is_file()]
+    if absent:
+        raise InputError(
+            f"line {line} of {path}: {run.path} is not a finished run of `volumetric count`: it lacks "
+            f"{', '.join(absent)}. Finish brain {brain!r} with the same command, or take it out of the design"
+        )
+
+
+def _read_record(run: RunFolder) -> Mapping[str, Any]:
+    try:
+        record: Mapping[str, Any] = read_json(run.record)
+        record["atlas"]["name"], record["config"]["atlas"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{run.record} is damaged or not the record of a `volumetric count` run: {error!r}. "
+            "Repeat that run's command"
+        ) from error
+    return record
+
+
+def _check_one_atlas(design: Design, records: Sequence[Mapping[str, Any]]) -> None:
+    names = [str(record["atlas"]["name"]) for record in records]
+    other = next((i for i, name in enumerate(names) if name != names[0]), None)
+    if other is not None:
+        raise InputError(
+            f"the brains {design.brains[0]!r} and {design.brains[other]!r} were counted with different atlases, "
+            f"{names[0]!r} and {names[other]!r}: count all brains of a study with one atlas"
+        )
+
+
+def open_atlas(brains: Brains, name_or_dir: str | None, atlas_dir: Path | None) -> Atlas:
+    """The atlas given, else that of the first run's record; raises `InputError` where it is not that of the runs."""
+    recorded = brains.records[0]
+    try:
+        atlas = load_atlas(name_or_dir or str(recorded["config"]["atlas"]), atlas_dir)
+    except InputError as error:
+        if name_or_dir is not None:
+            raise
+        raise InputError(f"the atlas of the runs was not found, give it with --atlas: {error}") from error
+    if atlas.name != recorded["atlas"]["name"]:
+        raise InputError(
+            f"the brains were counted with the atlas {recorded['atlas']['name']!r}, but the atlas given is "
+            f"{atlas.name!r}: give that of the runs with --atlas, or leave the flag out"
+        )
+    for brain, table in zip(brains.design.brains, brains.tables, strict=True):
+        unknown = sorted(set(table["region_id"]) - set(atlas.ontology.ids))
+        if unknown:
+            raise InputError(
+                f"the region table of brain {brain!r} has {len(unknown)} region ids that the hierarchy of atlas "
+                f"{atlas.name!r} lacks, for example {unknown[:3]}: it was counted with another version of the atlas. "
+                "Count that brain again, or give its atlas with --atlas"
+            )
+    return atlas
+
+
+def parents(ontology: Ontology) -> Parents:
+    """Region -> parent, depth first."""
+    return {region.region_id: region.parent_id for region in ontology.in_order()}
