@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from volumetric.version import __version__
+
 if TYPE_CHECKING:
     from volumetric.atlas.label_view import open_labels
     from volumetric.atlas.registered import open_registration
     from volumetric.storage.view import open_volume
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "open_labels", "open_registration", "open_volume"]
 
 _HOMES = {

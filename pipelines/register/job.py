@@ -78,7 +78,7 @@ class Job:
         warnings = [
             *preflight.size_warnings(sample.edges_um, self.atlas.space.extent_um(self.atlas.shape)),
             *preflight.voxel_warnings(self.volume.space.spacing_um),
-            *preflight.cut_warnings(sample.mask | sample.damaged, self.atlas.orientation),
+            *preflight.cut_warnings(sample.tissue, self.atlas.orientation),
         ]
         if found.better:
             warnings.append(
@@ -157,7 +157,7 @@ class Job:
             "orientation_checked": checked["orientation_checked"],
             "left_right_checked": checked["left_right_checked"],
             "landmarks": made["landmarks"],
-            "excluded_share": round(float(sample.damaged.sum() / max(np.sum(sample.mask | sample.damaged), 1)), 4),
+            "excluded_share": round(float(1 - sample.mask.sum() / sample.tissue.sum()), 4),
             "warnings": [*checked["warnings"], *doubts, *faults],
             "volume": {
                 "shape": list(self.volume.shape),

@@ -97,7 +97,7 @@ def verdicts(quality: Mapping[str, Any], resolution_um: Sequence[float] | None) 
             ("well below an atlas voxel", "up to an atlas voxel", "more than an atlas voxel"),
             unit=" µm",
         ),
-        _orientation(quality.get("orientation_checked")),
+        _orientation(quality.get("orientation_checked"), quality.get("left_right_checked")),
     ]
 
 
@@ -151,10 +151,11 @@ def _negated(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _orientation(checked: object) -> Verdict:
+def _orientation(checked: object, sides: object) -> Verdict:
     name = "Orientation"
     if checked is None:
         return Verdict(name, NONE, "unknown", "not measured")
     if checked:
-        return Verdict(name, "confirmed", "good", "no other orientation fits better than the one given")
+        unseen = "" if sides is None or sides else "; this atlas cannot tell left from right"
+        return Verdict(name, "confirmed", "good", f"no other orientation fits better than the one given{unseen}")
     return Verdict(name, "not confirmed", "poor", "another orientation fits better: every region may be wrong")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from volumetric.atlas.registered import RegisteredBrain
+from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.omezarr import open_ome_zarr
@@ -21,8 +22,10 @@ CHUNK = (8, 256, 256)
 
 def open_labels(brain: RegisteredBrain, volume: str | Path, level: int = 0) -> xr.DataArray:
     """The regions of one level of an OME-Zarr: the same voxels and coordinates as `volumetric.open_volume`."""
-    stored = open_ome_zarr(Path(volume)).levels[level]
-    return label_view(brain, stored.shape, stored.space)
+    levels = open_ome_zarr(Path(volume)).levels
+    if not 0 <= level < len(levels):
+        raise InputError(f"{volume} has the levels 0 to {len(levels) - 1}, not {level}")
+    return label_view(brain, levels[level].shape, levels[level].space)
 
 
 def label_view(brain: RegisteredBrain, shape: Index3, space: VoxelSpace) -> xr.DataArray:

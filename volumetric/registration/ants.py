@@ -48,6 +48,7 @@ class Deformation:
             error and made the time unpredictable. The last must be at full resolution: ANTs leaves the fields on its
             grid.
         flow_sigma: variance in voxels of the smoothing of each update; ANTs' default of 3 follows noise.
+        total_sigma: the same of the whole field, each time: it keeps the field from folding where a brain ends.
         gradient_step: in voxels.
     """
 
@@ -55,6 +56,7 @@ class Deformation:
     size: int
     levels: tuple[Level, ...]
     flow_sigma: float
+    total_sigma: float
     gradient_step: float
 
 
@@ -82,8 +84,8 @@ LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
 COARSE: tuple[Level, ...] = ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1))
 
 
-def _mattes(last: Level, flow_sigma: float = 20.0) -> Deformation:
-    return Deformation("Mattes", 32, (*COARSE, last), flow_sigma, gradient_step=0.3)
+def _mattes(last: Level) -> Deformation:
+    return Deformation("Mattes", 32, (*COARSE, last), flow_sigma=20.0, total_sigma=0.5, gradient_step=0.3)
 
 
 RECIPES = {
@@ -93,7 +95,7 @@ RECIPES = {
         LINEAR,
         (
             _mattes((0, 1, 0)),
-            Deformation("CC", 2, ((20, 2, 1), (8, 1, 0)), flow_sigma=12.0, gradient_step=0.3),
+            Deformation("CC", 2, ((30, 2, 1), (12, 1, 0)), flow_sigma=12.0, total_sigma=0.5, gradient_step=0.3),
         ),
     ),
 }
@@ -127,7 +129,7 @@ def deformable_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
     args = _common(folder, "ants_", seed, f"{folder / 'ants_linear_0GenericAffine.mat'}")
     for stage in recipe.deformable:
-        args += ["--transform", f"SyN[{stage.gradient_step},{stage.flow_sigma},0]"]
+        args += ["--transform", f"SyN[{stage.gradient_step},{stage.flow_sigma},{stage.total_sigma}]"]
         args += ["--metric", f"{stage.metric}[{images},1,{stage.size},None]"]
         args += _schedule(stage.levels, "-1e6,8")  # a slope never reached: all iterations
     return args

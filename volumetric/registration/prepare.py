@@ -36,8 +36,8 @@ class Prepared:
 
     Args:
         image: (Z, Y, X) float32 in 0 to 1, axes turned to the atlas' orientation.
-        mask: (Z, Y, X) bool, the tissue, without what is damaged.
-        damaged: (Z, Y, X) bool, what the user excluded.
+        tissue: (Z, Y, X) bool, all of it.
+        damaged: (Z, Y, X) bool, what the user excluded, tissue or not.
         space: where the image's voxels lie in the turned frame, um.
         turn: (3, 4) float64 affine from the sample's own um to the turned frame; a permutation with flips.
         edges_um: physical edge lengths of the imaged volume along the turned axes.
@@ -45,12 +45,18 @@ class Prepared:
     """
 
     image: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.bool_]
+    tissue: npt.NDArray[np.bool_]
     damaged: npt.NDArray[np.bool_]
     space: VoxelSpace
     turn: npt.NDArray[np.float64]
     edges_um: Um3
     back: AxisMap
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """The tissue without what is damaged."""
+        sound: npt.NDArray[np.bool_] = self.tissue & ~self.damaged
+        return sound
 
     def to_sample(self, points_um: npt.ArrayLike) -> Points:
         """(n, 3) um of the turned frame to the sample's own um."""
@@ -99,7 +105,7 @@ def prepare(
     image, grid = resample(turned, VoxelSpace(spacing), atlas_spacing_um)
     whole = Prepared(
         image=image,
-        mask=tissue_mask(image),
+        tissue=tissue_mask(image),
         damaged=np.zeros(image.shape, dtype=np.bool_),
         space=grid,
         turn=matrix,
@@ -110,9 +116,10 @@ def prepare(
         return whole
     points = grid.to_um(np.indices(image.shape).reshape(3, -1).T)
     damaged = exclusion.at(whole.to_sample(points)).reshape(image.shape)
-    if not np.any(whole.mask & ~damaged):
+    prepared = replace(whole, damaged=damaged)
+    if not prepared.mask.any():
         raise InputError("no tissue is left to register: the excluded part covers all of it")
-    return replace(whole, mask=whole.mask & ~damaged, damaged=damaged)
+    return prepared
 
 
 def check_image(level: npt.NDArray[np.generic]) -> None:

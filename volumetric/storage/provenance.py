@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import volumetric
+from volumetric.version import __version__
 
 RECORDED = ("antspyx", "brainglobe-atlasapi", "dask", "numpy", "pandas", "scipy", "tifffile", "torch", "zarr")
 
@@ -41,7 +41,7 @@ def folder_identity(folder: Path) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of this package, Python, the platform and the libraries whose numbers matter."""
-    found = {"volumetric": volumetric.__version__, "python": platform.python_version()}
+    found = {"volumetric": __version__, "python": platform.python_version()}
     found.update({name: metadata.version(name) for name in RECORDED})
     found["platform"] = platform.platform()
     return found

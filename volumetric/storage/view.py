@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from volumetric.errors import InputError
 from volumetric.storage.omezarr import open_ome_zarr
 
 
@@ -18,6 +19,8 @@ def open_volume(path: str | Path, level: int = 0) -> xr.DataArray:
     um and the channels' names. Raises `InputError` where `path` is no OME-Zarr.
     """
     volume = open_ome_zarr(Path(path))
+    if not 0 <= level < len(volume.levels):
+        raise InputError(f"{path} has the levels 0 to {len(volume.levels) - 1}, not {level}")
     stored = volume.levels[level]
     array = da.from_zarr(volume.array(level))
     coordinates = {

@@ -1,0 +1,154 @@
+"""The register command on a small phantom: what it refuses, and what a person can add."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import volumetric
+from pipelines.cli import main
+from tests.small_brain import SETTINGS, Files, write_coarse_atlas, write_files
+from volumetric.atlas.atlas import LEFT
+from volumetric.registration import quality
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, Path, Path]:
+    """The phantom's files, its background as a volume, and the atlas at half resolution."""
+    folder = tmp_path_factory.mktemp("brain")
+    files = write_files(folder)
+    volume = folder / "brain.ome.zarr"
+    voxel = [f"{v:g}" for v in files.voxel_um]
+    flags = ("--voxel-um", *voxel, "--orientation", files.orientation)
+    assert run("ingest", files.slices / "background", volume, *flags) == 0
+    return files, volume, _scaled(write_coarse_atlas(folder / "coarse"))
+
+
+def _scaled(atlas: Path) -> Path:
+    """The coarse atlas at the phantom's scale."""
+    header = json.loads((atlas / "metadata.json").read_text())
+    header["resolution"] = [step * SETTINGS.scale for step in header["resolution"]]
+    (atlas / "metadata.json").write_text(json.dumps(header))
+    return atlas
+
+
+def message(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_a_wrong_orientation_stops_before_the_work(
+    brain: tuple[Files, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, _, atlas = brain
+    wrong = files.orientation.translate(str.maketrans("apsi", "pais"))
+    source = ("register", files.slices / "background", "--voxel-um", *files.voxel_um, "--orientation", wrong)
+    assert run(*source, "--atlas", atlas, "--out", tmp_path / "r", "--preset", "fast") == 2
+    said = message(capsys)
+    assert f"the orientation {wrong} looks wrong" in said
+    assert "--trust-orientation" in said
+    assert not (tmp_path / "r" / "quality.json").exists()
+    assert not (tmp_path / "r" / "ants").exists()
+
+
+@pytest.mark.slow
+def test_a_trusted_orientation_goes_on_and_says_so(brain: tuple[Files, Path, Path], tmp_path: Path) -> None:
+    files, _, atlas = brain
+    wrong = files.orientation.translate(str.maketrans("apsi", "pais"))
+    source = ("register", files.slices / "background", "--voxel-um", *files.voxel_um, "--orientation", wrong)
+    flags = ("--atlas", atlas, "--out", tmp_path / "r", "--preset", "fast", "--trust-orientation", "--keep-poor")
+    assert run(*source, *flags) == 0
+    found = json.loads((tmp_path / "r" / "quality.json").read_text())
+    assert not found["orientation_checked"]
+    assert any("was trusted" in warning for warning in found["warnings"])
+
+
+def test_damaged_tissue_is_neither_fitted_nor_counted(brain: tuple[Files, Path, Path], tmp_path: Path) -> None:
+    files, volume, atlas = brain
+    image = volumetric.open_volume(volume)
+    mask = np.zeros([-(-n // 2) for n in image.shape], np.uint8)
+    mask[: mask.shape[0] // 3] = 255
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    flags = ("--atlas", atlas, "--preset", "fast", "--exclude-mask", tmp_path / "mask.tif", "--keep-poor")
+    assert run("register", volume, *flags, "--out", tmp_path / "r") == 0
+    found = json.loads((tmp_path / "r" / "quality.json").read_text())
+    assert 0.2 < found["excluded_share"] < 0.5
+    brain_again = volumetric.open_registration(tmp_path / "r", atlas)
+    z_um = np.array(files.cells["z_um"])
+    regions = brain_again.assign(files.cells[["z_um", "y_um", "x_um"]].to_numpy()).region_id
+    edge = float(image.z[2 * (mask.shape[0] // 3)])
+    step = brain_again.sample_to_atlas.grid.spacing_um[0]
+    assert (regions[z_um < edge - step] == 0).all()
+    assert (regions[z_um > edge + step] > 0).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_landmarks_pull_the_map_and_are_reported(brain: tuple[Files, Path, Path], tmp_path: Path) -> None:
+    files, volume, atlas = brain
+    flags = ("--atlas", atlas, "--preset", "fast")
+    assert run("register", volume, *flags, "--out", tmp_path / "plain") == 0
+    plain = volumetric.open_registration(tmp_path / "plain", atlas)
+    sides = plain.assign(files.cells[["z_um", "y_um", "x_um"]].to_numpy()).hemisphere
+    assert np.mean(np.where(sides == LEFT, "left", "right") == files.cells["hemisphere"].to_numpy()) > 0.97
+    rng = np.random.default_rng(0)
+    inside = plain.sample_to_atlas.grid.to_um(
+        rng.uniform(0.35, 0.65, (12, 3)) * plain.sample_to_atlas.displacement_um.shape[1:]
+    )
+    shift = np.array([0.0, 1.5 * plain.atlas.space.spacing_um[1], 0.0])
+    table = pd.DataFrame(
+        np.hstack([inside, plain.to_atlas(inside) + shift]),
+        columns=["z_um", "y_um", "x_um", "atlas_z_um", "atlas_y_um", "atlas_x_um"],
+    )
+    table.to_csv(tmp_path / "places.csv", index=False)
+    assert run("register", volume, *flags, "--out", tmp_path / "r", "--landmarks", tmp_path / "places.csv") == 0
+    corrected = volumetric.open_registration(tmp_path / "r", atlas)
+    assert np.abs(corrected.to_atlas(inside) - plain.to_atlas(inside) - shift).max() < 0.1 * shift[1]
+    errors = corrected.quality["landmarks"]
+    assert errors["n"] == 12
+    assert errors["before_um"] == pytest.approx(shift[1], rel=0.01)
+    assert errors["left_out_um"] < 0.5 * errors["before_um"]
+    mask = np.ones(corrected.sample_to_atlas.displacement_um.shape[1:], np.bool_)
+    assert quality.folding_fraction(corrected.sample_to_atlas, mask) == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "content", "words"),
+    [
+        ("--exclude-mask", "empty", "is empty"),
+        ("--exclude-mask", "full", "excludes the whole volume"),
+        ("--exclude-mask", "large", "more than the volume's"),
+        ("--landmarks", "z_um,y_um\n1,2\n", "lacks"),
+        ("--landmarks", "z_um,y_um,x_um,atlas_z_um,atlas_y_um,atlas_x_um\n1,2,3,4,5,six\n", "line 2"),
+        ("--landmarks", "", "not a CSV"),
+        ("--landmarks", None, "no file of landmarks"),
+    ],
+)
+def test_a_mask_or_landmarks_that_do_not_fit_are_refused(
+    brain: tuple[Files, Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    flag: str,
+    content: str | None,
+    words: str,
+) -> None:
+    _, volume, atlas = brain
+    path = tmp_path / "added"
+    masks = {"empty": np.zeros((6, 8, 8)), "full": np.ones((6, 8, 8)), "large": np.zeros((6, 8, 9000))}
+    if content in masks:
+        path = tmp_path / "added.tif"
+        tifffile.imwrite(path, masks[content].astype(np.uint8))
+    elif content is not None:
+        path.write_text(content)
+    assert run("register", volume, "--atlas", atlas, "--preset", "fast", flag, path, "--out", tmp_path / "r") == 2
+    assert words in message(capsys)
+    assert not (tmp_path / "r" / "quality.json").exists()
