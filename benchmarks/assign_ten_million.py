@@ -52,10 +52,13 @@ def write_registration(folder: Path, data: Path) -> None:
 
 
 def pieces(n: int, extent_um: tuple[float, float, float]) -> Iterator[pd.DataFrame]:
+    """Cells in the order in which detection lists them: from slice to slice."""
     rng = np.random.default_rng(0)
     for start in range(0, n, PIECE):
         size = min(PIECE, n - start)
-        found = pd.DataFrame(VOXEL.to_vox(rng.uniform(0, extent_um, (size, 3))), columns=["z_vox", "y_vox", "x_vox"])
+        places = rng.uniform(0, extent_um, (size, 3))
+        places[:, 0] = np.sort(start + rng.uniform(0, size, size)) / n * extent_um[0]
+        found = pd.DataFrame(VOXEL.to_vox(places), columns=["z_vox", "y_vox", "x_vox"])
         for name in ("score", "radius_px", "intensity", "background"):
             found[name] = rng.random(size)
         found["n_slices"] = 3

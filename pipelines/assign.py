@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
-from volumetric.atlas.atlas import HEMISPHERES, Atlas
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.cells import Acronyms, side_codes, with_regions
 from volumetric.atlas.counts import measure_extent, region_table
-from volumetric.atlas.labels import Assignment, labels_on_grid
+from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError, VolumetricError
-from volumetric.points.table import ordered
-from volumetric.storage.tables import iterate_table, table_metadata, write_csv, write_pieces
+from volumetric.storage.tables import iterate_arrow, table_metadata, write_csv, write_pieces
 
 VERSION = 2
 PIECE_ROWS = 250_000
@@ -42,42 +43,25 @@ class Job:
     out: Path
     identity: str
 
+    @cached_property
+    def _brain(self) -> RegisteredBrain:
+        return RegisteredBrain.open(self.registration, self.atlas)
+
     def cells(self) -> Mapping[str, Any]:
         """Write the cells with their regions."""
         rows = write_pieces(self.out / "cells.parquet", self._assigned(), {"identity": self.identity})
         return {"cells": rows}
 
-    def _assigned(self) -> Iterator[pd.DataFrame]:
-        brain = RegisteredBrain.open(self.registration, self.atlas)
-        for piece in iterate_table(self.detections, PIECE_ROWS):
-            found = brain.assign(piece[["z_um", "y_um", "x_um"]].to_numpy(np.float64))
-            yield ordered(piece.assign(**self._columns(found)))
-
-    def _columns(self, found: Assignment) -> dict[str, npt.NDArray[Any]]:
-        inside = found.in_atlas
-        acronyms = {region.region_id: region.acronym for region in self.atlas.ontology.regions}
-        names = [acronyms[int(i)] if i else None for i in found.region_id]
-        sides = [HEMISPHERES[int(s)] if ok else None for s, ok in zip(found.hemisphere, inside, strict=True)]
-        places = {
-            f"atlas_{axis}_um": np.where(inside, found.atlas_um[:, number], np.nan) for number, axis in enumerate("zyx")
-        }
-        return {
-            "region_id": found.region_id,
-            "acronym": np.array(names, dtype=object),
-            "hemisphere": np.array(sides, dtype=object),
-            "in_atlas": inside,
-            **places,
-        }
+    def _assigned(self) -> Iterator[pa.Table]:
+        acronyms = Acronyms.of(self.atlas.ontology)
+        for piece in iterate_arrow(self.detections, PIECE_ROWS):
+            places = np.column_stack([piece[f"{axis}_um"].to_numpy() for axis in "zyx"])
+            yield with_regions(piece, self._brain.assign(places), acronyms)
 
     def regions(self) -> Mapping[str, Any]:
         """Write the table of regions; returns the sums, which reconcile or the step fails."""
-        codes = {name: code for code, name in HEMISPHERES.items()}
-        columns = ["region_id", "hemisphere", "probability"]
-        pieces = list(iterate_table(self.out / "cells.parquet", PIECE_ROWS, columns))
-        region = np.concatenate([piece["region_id"].to_numpy(np.uint32) for piece in pieces])
-        side = np.concatenate([piece["hemisphere"].map(codes).fillna(0).to_numpy(np.uint8) for piece in pieces])
-        probability = np.concatenate([piece["probability"].to_numpy(np.float64) for piece in pieces])
-        brain = RegisteredBrain.open(self.registration, self.atlas)
+        region, side, probability = self._counted()
+        brain = self._brain
         labels, sides = labels_on_grid(brain.sample_to_atlas, self.atlas)
         extent = measure_extent(
             self.atlas,
@@ -94,6 +78,16 @@ class Job:
             raise VolumetricError(f"the region table counts {counted} cells but {inside} lie in regions")
         write_csv(self.out / "regions.csv", table)
         return {"total": len(region), "in_atlas": inside, "outside": len(region) - inside, "counted": counted}
+
+    def _counted(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Region, side and probability of all cells."""
+        columns = ["region_id", "hemisphere", "probability"]
+        pieces = list(iterate_arrow(self.out / "cells.parquet", PIECE_ROWS, columns))
+        return (
+            np.concatenate([piece["region_id"].to_numpy().astype(np.uint32) for piece in pieces]),
+            np.concatenate([side_codes(piece["hemisphere"]) for piece in pieces]),
+            np.concatenate([piece["probability"].to_numpy() for piece in pieces]),
+        )
 
 
 def plan(

@@ -6,7 +6,15 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 PLAIN_INTERVAL_S = 10.0
 
@@ -24,6 +32,8 @@ class StageProgress:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
@@ -39,7 +49,7 @@ class StageProgress:
         self._progress.stop()
 
     def __call__(self, stage: str, pass_name: str, done: int, total: int, megabytes: float) -> None:
-        """One task more is done."""
+        """A pass begins, or one task more is done."""
         key = (stage, pass_name)
         now = time.monotonic()
         first, amount = self._began.get(key, (now, 0.0))
@@ -49,7 +59,9 @@ class StageProgress:
             if key not in self._bars:
                 self._bars[key] = self._progress.add_task(pass_name, total=total, stage=stage, rate="")
             self._progress.update(self._bars[key], completed=done, rate=rate)
-        elif done == total or now - self._spoken > PLAIN_INTERVAL_S:
+        elif done == 0 and total == 1:
+            self.console.print(f"{stage} {pass_name} ...", highlight=False)
+        elif done and (done == total or now - self._spoken > PLAIN_INTERVAL_S):
             self._spoken = now
             left = f", {(now - first) / (done - 1) * (total - done):.0f} s left" if 1 < done < total else ""
             speed = f", {rate}" if rate else ""

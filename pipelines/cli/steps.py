@@ -131,11 +131,11 @@ def assign(
     Example: volumetric assign cells.parquet --registration registration/ --atlas allen_mouse_50um --out tables/
     """
     from pipelines import assign as command
-    from pipelines.register import Config, open_atlas
     from pipelines.stage import Stage
+    from volumetric.atlas.loader import load_atlas
 
     resources = resources_of({}, memory=memory)
-    opened = open_atlas(make(Config, atlas=atlas), atlas_dir)
+    opened = load_atlas(atlas, atlas_dir)
     plan = command.plan(cells, registration, opened, out)
     if go([Stage(plan, out / ".work" / "assign")], resources, dry_run):
         console.print(f"wrote {out / 'cells.parquet'} and {out / 'regions.csv'}", highlight=False)

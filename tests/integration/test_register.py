@@ -92,6 +92,26 @@ def test_damaged_tissue_is_neither_fitted_nor_counted(brain: tuple[Files, Path, 
     assert (regions[z_um > edge + step] > 0).mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "holds NaN or infinite values"), (0.0, "is constant"), (100.0, "is constant")]
+)
+def test_an_image_that_shows_nothing_is_refused(
+    brain: tuple[Files, Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    value: float,
+    words: str,
+) -> None:
+    stack = np.full((20, 60, 70), value, np.float32)
+    if np.isnan(value):
+        stack[5:15] = np.random.default_rng(0).random((10, 60, 70))
+    np.save(tmp_path / "image.npy", stack)
+    flags = ("--voxel-um", 20, 10, 10, "--orientation", "psl", "--atlas", brain[2], "--preset", "fast")
+    assert run("register", tmp_path / "image.npy", *flags, "--out", tmp_path / "r") == 2
+    assert words in message(capsys)
+    assert not (tmp_path / "r" / "quality.json").exists()
+
+
 @pytest.mark.slow
 def test_landmarks_pull_the_map_and_are_reported(brain: tuple[Files, Path, Path], tmp_path: Path) -> None:
     files, volume, atlas = brain

@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from pipelines.cli import main
 from volumetric.atlas.loader import load_atlas
 from volumetric.geometry.box import Box
+from volumetric.geometry.orientation import ORIENTATIONS
+from volumetric.geometry.space import VoxelSpace
+from volumetric.imaging.pooling import mean_pool
 from volumetric.points.matching import match_points
+from volumetric.registration.orientation_check import check_orientation_fit
+from volumetric.registration.prepare import normalise
 from volumetric.storage.omezarr import open_ome_zarr
 
 pytestmark = pytest.mark.slow
@@ -49,6 +55,17 @@ def test_a_whole_brain_too_coarse_for_cells_is_registered_and_says_so(data_dir: 
     cells = record["cells"]
     assert cells["in_atlas"] + cells["outside"] == cells["total"]
     assert cells["counted"] == cells["in_atlas"]
+
+
+def test_every_wrong_orientation_of_a_real_brain_is_caught_but_its_mirror_image(data_dir: Path) -> None:
+    atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
+    pages = sorted((data_dir / "brain_stpt" / "slices").glob("*"))
+    image = mean_pool(normalise(np.stack([tifffile.imread(page) for page in pages])), (4, 5, 5))
+    known = {"template": atlas.template, "template_space": atlas.space, "atlas_orientation": atlas.orientation}
+    for declared in ORIENTATIONS:
+        found = check_orientation_fit(image, VoxelSpace((200.0, 200.0, 200.0)), declared, **known)
+        assert not found.sees_left_and_right
+        assert set(found.better) == (set() if declared in {"psl", "psr"} else {"psl", "psr"})
 
 
 def test_two_channels_give_the_cells_and_the_transform(data_dir: Path, tmp_path: Path) -> None:

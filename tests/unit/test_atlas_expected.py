@@ -12,6 +12,7 @@ from volumetric.atlas import tally as tally_module
 from volumetric.atlas.counts import Extent, region_table
 from volumetric.atlas.expected import EXACT_CELLS, expected_counts
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.tally import place
 from volumetric.errors import InputError
 
 ONE = Ontology((Region(7, "a", "a", None),))
@@ -40,7 +41,7 @@ def quantiles(pmf: np.ndarray, mean: float) -> tuple[int, int]:
 
 
 def one_region(p: np.ndarray) -> tuple[float, float, float]:
-    found = expected_counts(ONE, np.full(len(p), 7, np.uint32), np.ones(len(p), np.uint8), p)
+    found = expected_counts(ONE, place(ONE, np.full(len(p), 7, np.uint32), np.ones(len(p), np.uint8)), p)
     assert np.array_equal(found.mean[:, 0], found.mean[:, 2])
     assert found.mean[0, 1] == found.low[0, 1] == found.high[0, 1] == 0
     return found.mean[0, 0], found.low[0, 0], found.high[0, 0]
@@ -102,7 +103,7 @@ def test_95_percent_of_simulated_truths_lie_inside() -> None:
     region = np.repeat(np.array(TREE.ids, np.uint32), n)
     side = rng.integers(1, 3, len(region)).astype(np.uint8)
     p = rng.beta(2, 1, len(region))
-    found = expected_counts(TREE, region, side, p)
+    found = expected_counts(TREE, place(TREE, region, side), p)
     rounds, inside = 2000, np.zeros(found.mean.shape)
     for _ in range(rounds):
         real = rng.random(len(p)) < p
@@ -121,7 +122,7 @@ def test_a_region_has_the_cells_of_its_descendants_on_each_side(monkeypatch: pyt
     side[region == 0] = 0
     p = rng.random(2000)
     monkeypatch.setattr(tally_module, "CHUNK", 300)
-    found = expected_counts(TREE, region, side, p)
+    found = expected_counts(TREE, place(TREE, region, side), p)
     members = {5: [5], 9: [9, 5], 2: [2, 9, 5], 8: [8]}
     for row, number in enumerate(TREE.ids):
         for column, sides in enumerate(([1], [2], [1, 2])):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from volumetric.atlas.ontology import Ontology
 from volumetric.errors import InputError
+from volumetric.geometry.interpolate import nearest
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import VoxelSpace, um3
 
@@ -92,11 +93,4 @@ class Atlas:
 
     def lookup(self, points_um: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
         """Region id and hemisphere of (n, 3) atlas points in um, nearest voxel; 0 outside the array."""
-        index = np.floor(self.space.to_vox(points_um) + 0.5).astype(np.int64)
-        inside = np.all((index >= 0) & (index < self.shape), axis=1)
-        z, y, x = index[inside].T
-        region = np.zeros(len(index), dtype=np.uint32)
-        side = np.zeros(len(index), dtype=np.uint8)
-        region[inside] = self.annotation[z, y, x]
-        side[inside] = self.hemispheres[z, y, x]
-        return region, side
+        return nearest(self.annotation, points_um, self.space), nearest(self.hemispheres, points_um, self.space)

@@ -14,7 +14,7 @@ import pandas as pd
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.expected import expected_counts
 from volumetric.atlas.ontology import Ontology
-from volumetric.atlas.tally import tally
+from volumetric.atlas.tally import place, tally, tally_placed
 from volumetric.errors import InputError
 from volumetric.geometry.box import index3
 from volumetric.geometry.field_of_view import FieldOfView
@@ -132,7 +132,8 @@ def region_table(
         )
     if probability is not None and probability.shape != region_id.shape:
         raise InputError(f"there must be one probability a cell: got {probability.shape} for {region_id.shape} cells")
-    own = _with_both(tally(ontology, region_id, hemisphere))
+    placed = place(ontology, region_id, hemisphere)
+    own = _with_both(tally_placed(ontology, placed))
     volume_own = _with_both(extent.volume_mm3)
     count = _rolled(ontology, own)
     volume = _rolled(ontology, volume_own)
@@ -140,7 +141,7 @@ def region_table(
     total = _rolled(ontology, _with_both(extent.atlas_vox))
     expected = dict.fromkeys(EXPECTED, np.full(own.shape, np.nan))
     if probability is not None and not np.isnan(probability).any():
-        real = expected_counts(ontology, region_id, hemisphere, probability)
+        real = expected_counts(ontology, placed, probability)
         expected = dict(zip(EXPECTED, (real.mean, real.low, real.high), strict=True))
     row = {region: i for i, region in enumerate(ontology.ids)}
     order = np.array([row[region.region_id] for region in ontology.in_order()], dtype=np.int64)

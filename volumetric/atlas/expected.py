@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.atlas.ontology import Ontology
-from volumetric.atlas.tally import pieces, place
+from volumetric.atlas.tally import pieces
 from volumetric.errors import InputError
 
 EXACT_CELLS = 256
@@ -48,23 +48,21 @@ class Expected:
 
 def expected_counts(
     ontology: Ontology,
-    region_id: npt.NDArray[np.uint32],
-    hemisphere: npt.NDArray[np.uint8],
+    placed: npt.NDArray[np.int32],
     probability: npt.NDArray[np.floating],
 ) -> Expected:
     """The expected number of real cells in every region, with its 95% interval.
 
     Args:
         ontology: the regions.
-        region_id: (n,) of the cells, 0 for cells outside the atlas, which are left out.
-        hemisphere: (n,) of the cells, 1 left, 2 right.
+        placed: (n,) region and side of the cells as of `tally.place`; those outside the atlas are left out.
         probability: (n,) from 0 to 1, calibrated.
 
-    Raises `InputError` for probabilities outside 0 to 1, unknown regions and regions without a side.
+    Raises `InputError` for probabilities outside 0 to 1.
     """
     own = np.zeros((4, 2 * len(ontology.ids) + 1))
-    for part in pieces(len(region_id)):
-        at, p = place(ontology, region_id[part], hemisphere[part]), probability[part].astype(np.float64)
+    for part in pieces(len(placed)):
+        at, p = placed[part], probability[part].astype(np.float64)
         if not np.all((p >= 0) & (p <= 1)):
             raise InputError("a probability of a cell lies outside 0 to 1: the detector's calibration is broken")
         variance = p * (1 - p)
@@ -73,7 +71,7 @@ def expected_counts(
     cells, mean, variance, third = (_rolled(ontology, total[:-1].reshape(-1, 2)) for total in own)
     bounds = [_refined_normal(mean, variance, third, z) for z in (-Z, Z)]
     small = cells <= EXACT_CELLS
-    exact = _exact(_characteristic(ontology, region_id, hemisphere, probability, own[0])[small])
+    exact = _exact(_characteristic(ontology, placed, probability, own[0])[small])
     for bound, known in zip(bounds, exact, strict=True):
         bound[small] = known
     low, high = np.minimum(bounds[0], np.floor(mean)), np.maximum(bounds[1], np.ceil(mean))
@@ -96,8 +94,7 @@ def _refined_normal(
 
 def _characteristic(
     ontology: Ontology,
-    region_id: npt.NDArray[np.uint32],
-    hemisphere: npt.NDArray[np.uint8],
+    placed: npt.NDArray[np.int32],
     probability: npt.NDArray[np.floating],
     own_cells: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.complex128]:
@@ -105,14 +102,10 @@ def _characteristic(
 
     Such a region has only such descendants; cells of larger ones are left out.
     """
-    chosen_at, chosen_p = [np.empty(0, np.int64)], [np.empty(0)]
     few = own_cells <= EXACT_CELLS
     few[-1] = False  # outside the atlas
-    for part in pieces(len(region_id)):
-        at = place(ontology, region_id[part], hemisphere[part])
-        chosen_at.append(at[few[at]])
-        chosen_p.append(probability[part][few[at]].astype(np.float64))
-    at, p = np.concatenate(chosen_at), np.concatenate(chosen_p)
+    chosen = few[placed]
+    at, p = placed[chosen], probability[chosen].astype(np.float64)
     frequencies = np.arange(EXACT_CELLS // 2 + 1) * (2 * np.pi / (EXACT_CELLS + 1))
     logarithm = np.empty((len(own_cells) - 1, 2, len(frequencies)))
     for k, w in enumerate(frequencies):

@@ -25,22 +25,36 @@ def tally(
 
     Raises `InputError` for an id that the ontology lacks and for a region without a side.
     """
+    return tally_placed(ontology, place(ontology, region_id, hemisphere))
+
+
+def tally_placed(ontology: Ontology, placed: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """The same of items whose positions are known."""
     found = np.zeros(2 * len(ontology.ids) + 1, dtype=np.int64)
-    for part in pieces(len(region_id)):
-        found += np.bincount(place(ontology, region_id[part], hemisphere[part]), minlength=len(found))
+    for part in pieces(len(placed)):
+        found += np.bincount(placed[part], minlength=len(found))
     return found[:-1].reshape(-1, 2)
 
 
 def place(
     ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.int32]:
     """The position of each of the (n,) items in a flattened (n_regions, 2) array; 2 n_regions for id 0.
 
     Raises `InputError` for an id that the ontology lacks and for a region without a side.
     """
+    placed = np.empty(len(region_id), dtype=np.int32)
+    for part in pieces(len(region_id)):
+        placed[part] = _place(ontology, region_id[part], hemisphere[part])
+    return placed
+
+
+def _place(
+    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int64]:
     ids = np.asarray(ontology.ids, dtype=np.int64)
     order = np.argsort(ids)
-    known = np.concatenate([[0], ids[order]])
+    known = np.concatenate([[0], ids[order]]).astype(region_id.dtype)  # of one type: nothing is converted cell by cell
     rows = np.concatenate([[len(ids)], order])
     at = np.searchsorted(known, region_id, side="right") - 1
     strange = known[at] != region_id

@@ -39,7 +39,7 @@ LOGGED = 100
 
 
 class OnProgress(Protocol):
-    """Told after every task: pass, tasks done and all, MB read by this task."""
+    """Told when a pass begins and after every task: pass, tasks done and all, MB read by this task."""
 
     def __call__(self, stage: str, pass_name: str, done: int, total: int, megabytes: float) -> None: ...
 
@@ -85,6 +85,8 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -
     workers = plan.workers(current, execution.memory_bytes, execution.workers)
     failures: list[str] = []
     finished = len(done)
+    if execution.on_progress is not None:
+        execution.on_progress(plan.stage, current.name, finished, len(keys), 0.0)
     with _pool(execution, workers if len(keys) > 1 else 0) as submit:
         for key, outcome in _windowed(current, left, submit, workers * WINDOW, ledger):
             if isinstance(outcome, VolumetricError) and len(keys) == 1:

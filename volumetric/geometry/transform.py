@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from scipy import ndimage
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Index3
+from volumetric.geometry.interpolate import displaced
 from volumetric.geometry.space import Points, VoxelSpace
 
 INVERSION_STEPS = 100
@@ -43,16 +45,15 @@ class SmoothMap:
         if self.displacement_um.ndim != 4 or self.displacement_um.shape[0] != 3:
             raise InputError(f"a displacement must have shape (3, Z, Y, X), got {self.displacement_um.shape}")
 
+    @cached_property
+    def _interleaved(self) -> npt.NDArray[np.float32]:
+        """The displacement as (Z, Y, X, 3)."""
+        return np.ascontiguousarray(np.moveaxis(self.displacement_um, 0, -1), dtype=np.float32)
+
     def __call__(self, points_um: npt.ArrayLike) -> Points:
         """Map (n, 3) source points in um to target points in um, trilinear between grid points."""
         points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)
-        mapped: Points = points @ self.affine[:, :3].T + self.affine[:, 3]
-        at = self.grid.to_vox(points).T
-        for axis in range(3):
-            mapped[:, axis] += ndimage.map_coordinates(
-                self.displacement_um[axis], at, order=1, mode="nearest", output=np.float64
-            )
-        return mapped
+        return displaced(points, self.affine, self._interleaved, self.grid)
 
     @classmethod
     def identity(cls, grid: VoxelSpace, shape: Index3) -> SmoothMap:

@@ -16,6 +16,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Index3
 from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.geometry.transform import SmoothMap
+from volumetric.registration.quality import folding_fraction
 
 REACH = 1 / 12
 """Of a landmark's influence, in parts of the atlas' longest side: 1.1 mm in a mouse."""
@@ -73,14 +74,13 @@ def corrected(
     correction = _Correction.fit(at, residual, reach)
     grid, shape = _coarser_grid(back.grid, atlas_shape, reach)
     shift = correction.on(grid, shape)
-    try:
-        undone = shift.inverse(grid, shape)
-    except InputError as error:
+    if folding_fraction(shift) > 0:
         sizes = np.linalg.norm(residual, axis=1)
         raise InputError(
-            f"the landmarks contradict each other: neighbours are moved apart or through one another ({error}). The "
-            f"largest correction is {sizes.max():.0f} um, of landmark {int(sizes.argmax()) + 1}: check it"
-        ) from error
+            "the landmarks contradict each other: to meet them all, neighbours would have to pass through one another. "
+            f"The largest correction is {sizes.max():.0f} um, of landmark {int(sizes.argmax()) + 1}: check it"
+        )
+    undone = shift.inverse(grid, shape)
     left_out = [
         residual[i] - _Correction.fit(np.delete(at, i, 0), np.delete(residual, i, 0), reach)(at[i : i + 1])[0]
         for i in range(len(at))

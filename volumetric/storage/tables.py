@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -38,32 +39,53 @@ def table_metadata(path: Path) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in found.items()}
 
 
+def iterate_arrow(path: Path, rows: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The table in pieces of at most `rows` rows, in order, as Arrow; an empty table gives one empty piece.
+
+    The next piece is read while one is used.
+    """
+    with pq.ParquetFile(path) as file, ThreadPoolExecutor(1, thread_name_prefix="table") as pool:
+        if file.metadata.num_rows == 0:
+            yield file.read(columns=columns)
+        batches = file.iter_batches(batch_size=rows, columns=columns)
+        ahead = pool.submit(next, batches, None)
+        while (batch := ahead.result()) is not None:
+            ahead = pool.submit(next, batches, None)
+            yield pa.Table.from_batches([batch])
+
+
 def iterate_table(path: Path, rows: int, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """The table in pieces of at most `rows` rows, in order; an empty table gives one empty piece."""
-    with pq.ParquetFile(path) as file:
-        if file.metadata.num_rows == 0:
-            yield file.read(columns=columns).to_pandas()
-        for batch in file.iter_batches(batch_size=rows, columns=columns):
-            yield batch.to_pandas()
+    return (piece.to_pandas() for piece in iterate_arrow(path, rows, columns))
 
 
-def write_pieces(path: Path, pieces: Iterator[pd.DataFrame], metadata: Mapping[str, str] | None = None) -> int:
+def write_pieces(
+    path: Path, pieces: Iterator[pd.DataFrame] | Iterator[pa.Table], metadata: Mapping[str, str] | None = None
+) -> int:
     """Write pieces of one table, as they come, to a Parquet file that appears when the last is in; returns the rows.
 
-    Raises `InputError` where there is no piece at all: even an empty table needs its columns.
+    One piece is written while the next is made. Raises `InputError` where there is no piece at all: even an empty
+    table needs its columns.
     """
     rows = 0
     writer: pq.ParquetWriter | None = None
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, ThreadPoolExecutor(1, thread_name_prefix="table") as pool:
+        writing: Future[None] | None = None
         try:
             for piece in pieces:
-                arrow = pa.Table.from_pandas(piece, preserve_index=False)
+                arrow = piece if isinstance(piece, pa.Table) else pa.Table.from_pandas(piece, preserve_index=False)
                 if writer is None:
                     schema = arrow.schema.with_metadata({**(arrow.schema.metadata or {}), **(metadata or {})})
-                    writer = pq.ParquetWriter(temporary, schema, compression="zstd")
-                writer.write_table(arrow.cast(writer.schema))
+                    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+                    writer = pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=texts)
+                if writing is not None:
+                    writing.result()
+                writing = pool.submit(writer.write_table, arrow.cast(writer.schema))
                 rows += len(piece)
+            if writing is not None:
+                writing.result()
         finally:
+            pool.shutdown()
             if writer is not None:
                 writer.close()
         if writer is None:
