@@ -59,8 +59,9 @@ class StageProgress:
             if key not in self._bars:
                 self._bars[key] = self._progress.add_task(pass_name, total=total, stage=stage, rate="")
             self._progress.update(self._bars[key], completed=done, rate=rate)
-        elif done == 0 and total == 1:
-            self.console.print(f"{stage} {pass_name} ...", highlight=False)
+        elif total == 1:
+            if done == 0:
+                self.console.print(f"{stage} {pass_name}", highlight=False)
         elif done and (done == total or now - self._spoken > PLAIN_INTERVAL_S):
             self._spoken = now
             left = f", {(now - first) / (done - 1) * (total - done):.0f} s left" if 1 < done < total else ""

@@ -20,7 +20,7 @@ from pipelines.config import Resources
 from pipelines.report.regions import read_regions
 from tests.small_study import StudyPlan, small_atlas, write_run, write_study
 from volumetric.atlas.folder import write_atlas_folder
-from volumetric.errors import InputError, OutputError, TaskError
+from volumetric.errors import InputError, OutputError
 from volumetric.storage.atomic import read_json, write_json
 from volumetric.storage.omezarr import open_ome_zarr
 
@@ -109,7 +109,7 @@ def test_an_interrupted_comparison_goes_on(study: Path, tmp_path: Path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(compare, "heatmap_figure", fail)
-        with pytest.raises(TaskError, match="the power went"):
+        with pytest.raises(InputError, match="the power went"):
             go(study, tmp_path / "out")
     assert not (tmp_path / "out" / "heatmap.png").exists()
     with monkeypatch.context() as patch:

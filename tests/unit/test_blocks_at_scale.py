@@ -20,6 +20,7 @@ from volumetric.blocks import execute as engine
 from volumetric.blocks.blockmap import BlockMap
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.plan import Cost, Plan
+from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError, TaskError
 from volumetric.geometry.box import Box
 from volumetric.geometry.grid import Block, BlockGrid
@@ -82,6 +83,18 @@ def test_bad_input_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="slice 7 is damaged"):
         execute(make_plan(tmp_path, reader), tmp_path / "work", Execution(workers=2))
     assert max(reader.calls.values()) == 1
+
+
+def test_a_single_step_speaks_for_itself_and_is_announced(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise InputError("the brain is upside down")
+
+    told: list[tuple[str, int, int]] = []
+    plan = Plan("register", 1, {}, {}, (Reduction("check", refuse),), (tmp_path / "out",))
+    execution = Execution(on_progress=lambda stage, name, done, total, megabytes: told.append((name, done, total)))
+    with pytest.raises(InputError, match=r"^the brain is upside down$"):
+        execute(plan, tmp_path / "work", execution)
+    assert told == [("check", 0, 1)]
 
 
 def test_the_next_block_is_read_while_one_computes(tmp_path: Path) -> None:

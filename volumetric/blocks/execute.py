@@ -57,7 +57,8 @@ class Execution:
 def execute(plan: Plan, folder: Path, execution: Execution) -> Ledger:
     """Run what is left of a plan, recorded in `folder`; returns the ledger, complete.
 
-    Raises `PlanError` (does not fit), `OutputError` (folder of another run) or `TaskError` (tasks failed).
+    Raises `PlanError` (does not fit), `OutputError` (folder of another run) or `TaskError` (tasks failed); where a pass
+    is a single step, the error that this raised.
     """
     ledger = Ledger(folder, plan)
     ledger.refuse_other()
