@@ -28,13 +28,17 @@ from volumetric.atlas.loader import load_atlas
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, LABELS, QUALITY, SAMPLE_TO_ATLAS, read_quality
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
+from volumetric.registration.ants import RECIPES
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.volume import Volume
 
 VERSION = 2
 ANTS_BYTES = 400 * 2**20
 ANTS_BYTES_PER_VOXEL = 410
-"""Peak memory of the child process: its libraries, and a voxel of the atlas (measured with 1.2 and 9.6 Mvoxel)."""
+"""Peak memory of the child process: its libraries, and a voxel it works on (measured with 0.16 and 1.2 Mvoxel)."""
+
+ATLAS_BYTES_PER_VOXEL = 150
+"""Of this process meanwhile: both images, both maps and what they are made from."""
 
 Preset = Literal["fast", "standard", "accurate"]
 
@@ -94,12 +98,13 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
     raw = int(np.prod(volume.levels[job.level].shape)) * 4
     voxels = atlas.annotation.size
     held = 12 * raw
+    ants = ANTS_BYTES + ANTS_BYTES_PER_VOXEL * int(min(voxels, RECIPES[config.preset].largest))
     passes = (
         Reduction("check", job.check, Cost(raw // 2, 0, held + 10 * voxels)),
         Reduction(
             "transform",
             job.transform,
-            Cost(raw // 2, 60 * voxels, held + ANTS_BYTES + ANTS_BYTES_PER_VOXEL * voxels),
+            Cost(raw // 2, 60 * voxels, held + ATLAS_BYTES_PER_VOXEL * voxels + ants),
         ),
         Reduction("labels", job.labels, Cost(0, 4 * voxels, 100 * voxels)),
         Reduction("quality", job.judge, Cost(raw // 2, 2**20, held + 100 * voxels)),
@@ -111,9 +116,12 @@ def print_summary(out: Path, console: Console) -> None:
     """Say how good the registration is and where its picture lies."""
     found = read_quality(out)
     console.print(
-        f"correlation with the template {found['ncc_in_mask']:.2f}, overlap of the tissue {found['mask_dice']:.2f}, "
-        f"inverse consistency {found['inverse_consistency_um']:.1f} um, folding {found['folding_fraction']:.2%}",
+        f"correlation with the template {_figure(found['ncc_in_mask'], '.2f')}, "
+        f"overlap of the tissue {_figure(found['mask_dice'], '.2f')}, "
+        f"inverse consistency {_figure(found['inverse_consistency_um'], '.1f')} um, "
+        f"folding {_figure(found['folding_fraction'], '.2%')}",
         highlight=False,
+        soft_wrap=True,
     )
     if found["landmarks"]:
         errors = found["landmarks"]
@@ -127,3 +135,8 @@ def print_summary(out: Path, console: Console) -> None:
     if not found["left_right_checked"]:
         console.print("this atlas is symmetric: no check can tell left from right", highlight=False)
     console.print(f"look at {out / 'overlay.png'} before you believe it", highlight=False, soft_wrap=True)
+
+
+def _figure(value: float | None, form: str) -> str:
+    """A figure in print; null where there was nothing to measure."""
+    return "unknown" if value is None else format(value, form)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,11 @@ from scipy import ndimage
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 
-DICE = (0.85, 0.5)
-NCC = (0.15, -math.inf)
-FOLDING = (0.0, -0.01)
-CONSISTENCY = (-0.5, -2.0)
-"""Values below the first raise doubt, below the second the registration is beyond use. Two mouse brains and the
-phantoms reach 0.95, 0.5, no folding and 0.02 voxels."""
+DICE_DOUBTFUL, DICE_USELESS = 0.85, 0.5
+NCC_DOUBTFUL = 0.15
+FOLDING_USELESS = 0.01
+CONSISTENCY_DOUBTFUL_VOX, CONSISTENCY_USELESS_VOX = 0.5, 2.0
+"""Two mouse brains and the phantoms reach an overlap of 0.95, a correlation of 0.5, no folding and 0.02 voxels."""
 
 
 def ncc_in_mask(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> float:
@@ -48,7 +46,8 @@ def folding_fraction(transform: SmoothMap, mask: npt.NDArray[np.bool_] | None = 
         for column in range(3):
             jacobian[..., row, column] = slopes[column] + transform.affine[row, column]
     folded = np.linalg.det(jacobian) * np.sign(np.linalg.det(transform.affine[:, :3])) <= 0
-    return float(np.mean(folded if mask is None else folded[mask]))
+    inside = folded if mask is None else folded[mask]
+    return float(np.mean(inside)) if inside.size else 0.0
 
 
 def inverse_consistency_um(
@@ -94,12 +93,29 @@ def judge(figures: Figures, voxel_um: float) -> tuple[list[str], list[str]]:
         voxel_um: edge of an atlas voxel.
     """
     consistency = figures.inverse_consistency_um / voxel_um
-    bounds = (
-        (figures.mask_dice, DICE, f"tissue and atlas overlap by {figures.mask_dice:.2f} (Dice) only"),
-        (figures.ncc_in_mask, NCC, f"the brain and the template hardly correlate ({figures.ncc_in_mask:.2f})"),
-        (-figures.folding_fraction, FOLDING, f"the map folds in {figures.folding_fraction:.2%} of the brain"),
-        (-consistency, CONSISTENCY, f"the two maps disagree by {consistency:.1f} atlas voxels"),
+    dice, ncc, folding = figures.mask_dice, figures.ncc_in_mask, figures.folding_fraction
+    findings = (
+        (
+            dice < DICE_DOUBTFUL,
+            dice < DICE_USELESS,
+            f"tissue and atlas overlap by {dice:.2f} (Dice) only",
+        ),
+        (
+            ncc < NCC_DOUBTFUL,
+            False,
+            f"the brain and the template hardly correlate ({ncc:.2f})",
+        ),
+        (
+            folding > 0,
+            folding > FOLDING_USELESS,
+            f"the map folds in {folding:.2%} of the brain",
+        ),
+        (
+            consistency > CONSISTENCY_DOUBTFUL_VOX,
+            consistency > CONSISTENCY_USELESS_VOX,
+            f"the two maps disagree by {consistency:.1f} atlas voxels",
+        ),
     )
-    doubts = [words for value, (doubtful, useless), words in bounds if useless <= value < doubtful]
-    faults = [words for value, (_, useless), words in bounds if value < useless]
+    doubts = [words for doubtful, useless, words in findings if doubtful and not useless]
+    faults = [words for _, useless, words in findings if useless]
     return doubts, faults
