@@ -24,12 +24,12 @@ from pipelines import assign, detect, overview, register
 from pipelines.config import Resources, Settings
 from pipelines.report import write_report
 from pipelines.stage import Stage
-from pipelines.volume import convert, in_place
+from pipelines.volume import converted, in_place
 from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
 from volumetric.storage.atomic import read_json, write_json
-from volumetric.storage.omezarr import is_zarr
+from volumetric.storage.omezarr import is_zarr, set_orientation
 from volumetric.storage.provenance import versions
 from volumetric.storage.sources import open_source, select_channels
 from volumetric.storage.volume import Volume
@@ -82,11 +82,6 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
     """
     run = RunFolder(out)
     inputs = _inputs(source, run, config, resources)
-    if inputs.register_on.orientation is None:
-        raise InputError(
-            "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
-            "slices, rows and columns start, for example psl (posterior, superior, left)"
-        )
     registration = register.Config(
         atlas=config.atlas,
         channel=inputs.register_channel,
@@ -111,6 +106,8 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
 def finish(job: Job, resources: Resources, console: Console) -> None:
     """Write `run.json` and the report, and say what was counted."""
     began = time.perf_counter()
+    if job.run.volume.exists() and job.inputs.register_on.orientation:
+        set_orientation(job.run.volume, job.inputs.register_on.orientation)
     record = _record(job, resources)
     write_json(job.run.record, record)
     write_report(job.run)
@@ -131,14 +128,7 @@ def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) 
     signal_name = config.signal or _only(images.channels)
     wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))
     chosen = select_channels(images, wanted)
-    opened = convert(
-        chosen,
-        run.volume,
-        run.work("ingest"),
-        resources,
-        voxel_um=config.voxel_um,
-        orientation=config.orientation,
-    )
+    opened = converted(chosen, run.volume, run.work("ingest"), resources, config.orientation, voxel_um=config.voxel_um)
     names = chosen.channels
     return Inputs(opened.volume, names[0], opened.volume, names[-1], opened.stages, opened.warnings)
 

@@ -14,6 +14,7 @@ from pipelines.progress import StageProgress
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
+from volumetric.errors import VolumetricError
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,7 @@ def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list
     check(stages, resources)
     with StageProgress(console) as progress:
         execution = Execution(resources.workers, resources.memory, resources.executor, progress)
-        return [execute(stage.plan, stage.work, execution) for stage in stages]
+        try:
+            return [execute(stage.plan, stage.work, execution) for stage in stages]
+        except KeyboardInterrupt as interrupt:
+            raise VolumetricError("stopped. What is finished is kept: repeat the same command to go on") from interrupt

@@ -9,6 +9,7 @@ from pipelines import ingest, overview
 from pipelines.config import Resources, make
 from pipelines.stage import Stage
 from volumetric.errors import InputError
+from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import Um3
 from volumetric.storage.integrity import refuse_incomplete
 from volumetric.storage.omezarr import is_zarr, open_zarr
@@ -42,7 +43,23 @@ def open_or_convert(
         volume = in_place(path, voxel_um, orientation)
         return Opened(overview.completed(volume, work), overview.stages(volume, work, resources))
     out, ledger = work / "volume.ome.zarr", work / "ingest"
-    return convert(open_source(path), out, ledger, resources, voxel_um=voxel_um, orientation=orientation, **others)
+    return converted(open_source(path), out, ledger, resources, orientation, voxel_um=voxel_um, **others)
+
+
+def converted(
+    source: Source,
+    out: Path,
+    work: Path,
+    resources: Resources,
+    orientation: str | None,
+    *,
+    voxel_um: Um3 | None = None,
+    **others: object,
+) -> Opened:
+    """The volume of a run. Its orientation is the run's: another one does not convert the images again."""
+    opened = convert(source, out, work, resources, voxel_um=voxel_um, **others)
+    known = check_orientation(orientation) if orientation else None
+    return replace(opened, volume=replace(opened.volume, orientation=known))
 
 
 def in_place(path: Path, voxel_um: Um3 | None, orientation: str | None) -> Volume:

@@ -21,6 +21,10 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> object:
     """Load what is offered here when it is first asked for: importing the package stays fast."""
     if name in _HOMES:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.app import console, errors
 from pipelines.config import Resources, make, overlay
-from volumetric.errors import VolumetricError
 
 if TYPE_CHECKING:
     from pipelines.stage import Stage
@@ -51,8 +50,5 @@ def go(stages: Sequence[Stage], resources: Resources, dry_run: bool) -> bool:
     if dry_run:
         show(stages, resources, console)
         return False
-    try:
-        run(stages, resources, console)
-    except KeyboardInterrupt as interrupt:
-        raise VolumetricError("stopped. What is finished is kept: repeat the same command to go on") from interrupt
+    run(stages, resources, console)
     return True

@@ -18,6 +18,7 @@ from volumetric.errors import InputError
 from volumetric.statistics.design import FIRST_LINE, Design, parse_design
 from volumetric.statistics.level import Parents
 from volumetric.storage.atomic import read_json
+from volumetric.storage.provenance import digest
 
 NEEDED = ("regions.csv", "cells.parquet", "run.json")
 
@@ -31,6 +32,15 @@ class Brains:
     records: tuple[Mapping[str, Any], ...]
     tables: tuple[pd.DataFrame, ...]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the runs themselves warned of, once each, with the brains."""
+        brains: dict[str, list[str]] = {}
+        for brain, record in zip(self.design.brains, self.records, strict=True):
+            for warning in record.get("warnings", ()):
+                brains.setdefault(str(warning), []).append(brain)
+        return [f"the run of {', '.join(names)}: {warning}" for warning, names in brains.items()]
+
 
 def read_brains(path: Path, reference: str | None) -> Brains:
     """Read the design and what it points to; raises `InputError` that names the line at fault."""
@@ -40,6 +50,7 @@ def read_brains(path: Path, reference: str | None) -> Brains:
         _check_finished(path, line, brain, run)
     records = tuple(_read_record(run) for run in runs)
     _check_one_atlas(design, records)
+    _check_different(design, records)
     return Brains(design, runs, records, tuple(read_regions(run.regions) for run in runs))
 
 
@@ -90,6 +101,19 @@ def _check_one_atlas(design: Design, records: Sequence[Mapping[str, Any]]) -> No
         )
 
 
+def _check_different(design: Design, records: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a brain that was given twice, as copies of one run or as runs of the same images."""
+    seen: dict[str, str] = {}
+    for brain, record in zip(design.brains, records, strict=True):
+        images = digest(record["inputs"].get("ingest") or record["inputs"]["detect"]) if record.get("inputs") else brain
+        if images in seen:
+            raise InputError(
+                f"the brains {seen[images]!r} and {brain!r} were counted from the same images: each line of a "
+                "design is another animal. Take one of them out"
+            )
+        seen[images] = brain
+
+
 def open_atlas(brains: Brains, name_or_dir: str | None, atlas_dir: Path | None) -> Atlas:
     """The atlas given, else that of the first run's record; raises `InputError` where it is not that of the runs."""
     recorded = brains.records[0]
@@ -98,7 +122,10 @@ def open_atlas(brains: Brains, name_or_dir: str | None, atlas_dir: Path | None) 
     except InputError as error:
         if name_or_dir is not None:
             raise
-        raise InputError(f"the atlas of the runs was not found, give it with --atlas: {error}") from error
+        raise InputError(
+            "the atlas of the runs was not found: give its folder with --atlas, or with --atlas-dir the one that named "
+            f"atlases are in. {error}"
+        ) from error
     if atlas.name != recorded["atlas"]["name"]:
         raise InputError(
             f"the brains were counted with the atlas {recorded['atlas']['name']!r}, but the atlas given is "

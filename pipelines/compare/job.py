@@ -22,6 +22,7 @@ from pipelines.report.picture import render
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.selection import EXCEPT, select, select_with_descendants
 from volumetric.blocks.plan import Facts
+from volumetric.errors import InputError
 from volumetric.statistics.comparison import FEWEST_BRAINS, TESTS, Criteria, compare_groups, discoveries, strongest
 from volumetric.statistics.dataset import study_dataset
 from volumetric.statistics.level import cut, default_depth, overlapping
@@ -78,6 +79,9 @@ class Job:
             regions = select(ontology, text)
             return regions, {"rule": "the regions given", "depth": None, "regions": len(regions)}
         tree = parents(ontology)
+        deepest = max(ontology.depth.values())
+        if depth is not None and depth > deepest:
+            raise InputError(f"--depth {depth} is deeper than the atlas, whose finest regions are {deepest} steps down")
         chosen = default_depth(tree) if depth is None else depth
         regions = cut(tree, chosen, select_with_descendants(ontology, text) if text else None)
         rule = f"regions {chosen} steps below the root, and leaves above them{' (default)' * (depth is None)}"
@@ -96,7 +100,7 @@ class Job:
     @cached_property
     def warnings(self) -> list[str]:
         """What a reader of the results must know."""
-        design, found = self.brains.design, []
+        design, found = self.brains.design, self.brains.warnings
         for name in design.group_names:
             size = int(design.members(name).sum())
             if size < FEWEST_BRAINS:

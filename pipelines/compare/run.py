@@ -150,14 +150,28 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_summary(job: Job, record: dict[str, Any], console: Console) -> None:
-    regions, test = record["regions"], job.config.test
+    regions, test, design = record["regions"], job.config.test, job.brains.design
+    covariates = f", covariates {', '.join(design.covariates)}" if design.covariates else ""
     console.print(
-        f"[bold]{regions['tested']:,}[/] of {regions['compared']:,} regions tested, "
-        f"[bold]{regions['discoveries'][test]:,}[/] discoveries by {test.replace('_', ' ')} at a false discovery rate "
-        f"of {job.config.fdr:g}",
+        f"{len(design.brains)} brains: {', '.join(design.contrasts)} against {design.reference}{covariates}",
         highlight=False,
         soft_wrap=True,
     )
+    number = regions["discoveries"][test]
+    console.print(
+        f"[bold]{regions['tested']:,}[/] of {regions['compared']:,} regions tested, "
+        f"[bold]{number:,}[/] {'discovery' if number == 1 else 'discoveries'} by {test.replace('_', ' ')} "
+        f"at a false discovery rate of {job.config.fdr:g}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not regions["tested"]:
+        console.print(
+            f"[bold red]no region was tested:[/] the column `reason` of stats.csv says why. Where they hold too few "
+            f"cells (mean below {job.config.min_count:g}), take a coarser --depth",
+            highlight=False,
+            soft_wrap=True,
+        )
     for warning in record["warnings"]:
         console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
     console.print(f"tables: {job.out / 'stats.csv'}, {job.out / 'densities.nc'}", highlight=False, soft_wrap=True)

@@ -83,7 +83,9 @@ def _limit(axes: Axes, up: np.ndarray, found: np.ndarray, fdr: float) -> None:
     """The line above which regions are discoveries, and how many there are."""
     number, total = int(found.sum()), len(up)
     if number:
-        axes.axhline(float(up[found].min()), color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        line = float(up[found].min())
+        axes.axhline(line, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        axes.text(axes.get_xlim()[0], line, " discoveries from here up", va="bottom", fontsize=7, color=MUTED)
     words = f"{number} of {total} regions" if number else f"none of {total} regions"
     axes.text(
         *(0.0, 1.015, f"{words} at a false discovery rate of {fdr:.0%}"),

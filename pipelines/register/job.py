@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.register.inputs import mask_on, read_exclusion
+from pipelines.register.inputs import mask_on
 from pipelines.report.planes import overlay_png
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.labels import labels_on_grid
@@ -28,7 +27,6 @@ from volumetric.registration.register import register
 from volumetric.storage.atomic import read_json, remove, replacing, write_json
 from volumetric.storage.levels import plan_levels
 from volumetric.storage.omezarr import create_volume, describe_volume, open_ome_zarr
-from volumetric.storage.sources import Source
 from volumetric.storage.transforms import read_map, write_map
 from volumetric.storage.volume import Volume
 
@@ -45,8 +43,8 @@ class Job:
     atlas: Atlas
     atlas_given: str
     preset: str
-    mask: Source | None
-    mask_path: Path | None
+    orientation: str
+    exclusion: Exclusion | None
     landmarks: Landmarks | None
     trust_orientation: bool
     keep_poor: bool
@@ -58,13 +56,6 @@ class Job:
     def level(self) -> int:
         """The coarsest level that is at least as fine as the atlas."""
         return self.volume.nearest_level(min(self.atlas.space.spacing_um))
-
-    @property
-    def orientation(self) -> str:
-        """Of the volume; raises `InputError` where it is not known."""
-        if self.volume.orientation is None:
-            raise InputError("registration needs the orientation of the volume: give --orientation")
-        return self.volume.orientation
 
     def check(self) -> Mapping[str, Any]:
         """What speaks against the registration before it is begun.
@@ -114,9 +105,8 @@ class Job:
         write_map(self.out / SAMPLE_TO_ATLAS, there, self.identity)
         write_map(self.out / ATLAS_TO_SAMPLE, back, self.identity)
         remove(self.out / EXCLUDED)
-        if self._exclusion is not None:
-            shape = index3(there.displacement_um.shape[1:])
-            excluded = mask_on(self._exclusion, there.grid, shape).mask
+        if self.exclusion is not None:
+            excluded = mask_on(self.exclusion, there.grid, index3(there.displacement_um.shape[1:])).mask
             self._write_on_grid(EXCLUDED, "excluded", excluded.astype(np.uint8), there.grid)
         return {"seconds": round(result.seconds, 1), "landmarks": errors}
 
@@ -124,6 +114,8 @@ class Job:
         """Store the annotation as seen in the sample's space."""
         there = read_map(self.out / SAMPLE_TO_ATLAS, self.identity)
         regions, _ = labels_on_grid(there, self.atlas)
+        if self.exclusion is not None:
+            regions[mask_on(self.exclusion, there.grid, index3(regions.shape)).mask] = 0
         self._write_on_grid(LABELS, "region_id", regions, there.grid)
         return {"labelled_voxels": int(np.count_nonzero(regions))}
 
@@ -177,12 +169,6 @@ class Job:
         remove(self.out / REJECTED)
         write_json(self.out / QUALITY, found)
 
-    @cached_property
-    def _exclusion(self) -> Exclusion | None:
-        if self.mask is None or self.mask_path is None:
-            return None
-        return read_exclusion(self.mask, self.mask_path, self.volume)
-
     def _prepared(self) -> Prepared:
         """The brain as ANTs sees it."""
         stored = self.volume.levels[self.level]
@@ -194,7 +180,7 @@ class Job:
             self.orientation,
             atlas.orientation,
             atlas.space.spacing_um,
-            exclusion=self._exclusion,
+            exclusion=self.exclusion,
         )
 
     def _orientation_check(self) -> OrientationCheck:

@@ -21,13 +21,14 @@ import numpy as np
 from rich.console import Console
 
 from pipelines.config import Settings
-from pipelines.register.inputs import open_mask, read_landmarks
+from pipelines.register.inputs import read_exclusion, read_landmarks
 from pipelines.register.job import Job
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.loader import load_atlas
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, LABELS, QUALITY, SAMPLE_TO_ATLAS, read_quality
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
+from volumetric.errors import InputError
 from volumetric.registration.ants import RECIPES
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.volume import Volume
@@ -72,12 +73,16 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
     channel = volume.channel_index(config.channel)
     content = {"channel": volume.channels[channel], "preset": config.preset, "orientation": volume.orientation}
     inputs = {"volume": volume.fingerprint(), "atlas": atlas.identity}
-    mask = landmarks = None
+    if volume.orientation is None:
+        raise InputError(
+            "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
+            "slices, rows and columns start, for example psl (posterior, superior, left)"
+        )
+    exclusion = landmarks = None
     if config.exclude_mask is not None:
-        mask = open_mask(config.exclude_mask, volume)
-        inputs["exclude_mask"] = mask.identity
+        exclusion, inputs["exclude_mask"] = read_exclusion(config.exclude_mask, volume)
     if config.landmarks is not None:
-        landmarks = read_landmarks(config.landmarks)
+        landmarks = read_landmarks(config.landmarks, volume, atlas)
         inputs["landmarks"] = files_identity([config.landmarks])
     outputs = (out / QUALITY, out / LABELS, out / SAMPLE_TO_ATLAS, out / ATLAS_TO_SAMPLE)
     job = Job(
@@ -86,8 +91,8 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
         atlas=atlas,
         atlas_given=config.atlas,
         preset=config.preset,
-        mask=mask,
-        mask_path=config.exclude_mask,
+        orientation=volume.orientation,
+        exclusion=exclusion,
         landmarks=landmarks,
         trust_orientation=config.trust_orientation,
         keep_poor=config.keep_poor,
@@ -123,6 +128,8 @@ def print_summary(out: Path, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if found["excluded_share"]:
+        console.print(f"excluded: {found['excluded_share']:.1%} of the tissue", highlight=False)
     if found["landmarks"]:
         errors = found["landmarks"]
         console.print(

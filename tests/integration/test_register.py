@@ -61,6 +61,23 @@ def test_a_wrong_orientation_stops_before_the_work(
     assert not (tmp_path / "r" / "ants").exists()
 
 
+def test_a_corrected_orientation_goes_on_without_converting_again(
+    brain: tuple[Files, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, _, atlas = brain
+    wrong = files.orientation.translate(str.maketrans("apsi", "pais"))
+    source = ("register", files.slices / "background", "--voxel-um", *files.voxel_um)
+    flags = ("--atlas", atlas, "--out", tmp_path / "r", "--preset", "fast")
+    assert run(*source, *flags) == 2
+    assert "the orientation is missing" in message(capsys)
+    assert not (tmp_path / "r").exists()
+    assert run(*source, *flags, "--orientation", wrong) == 2
+    volume = tmp_path / "r" / ".work" / "volume.ome.zarr" / "zarr.json"
+    converted = volume.stat().st_mtime_ns
+    assert run(*source, *flags, "--orientation", files.orientation) == 0
+    assert volume.stat().st_mtime_ns == converted
+
+
 @pytest.mark.slow
 def test_a_trusted_orientation_goes_on_and_says_so(brain: tuple[Files, Path, Path], tmp_path: Path) -> None:
     files, _, atlas = brain
@@ -146,9 +163,11 @@ def test_landmarks_pull_the_map_and_are_reported(brain: tuple[Files, Path, Path]
     [
         ("--exclude-mask", "empty", "is empty"),
         ("--exclude-mask", "full", "excludes the whole volume"),
-        ("--exclude-mask", "large", "more than the volume's"),
+        ("--exclude-mask", "large", "must cover exactly"),
+        ("--exclude-mask", "part", "must cover exactly"),
         ("--landmarks", "z_um,y_um\n1,2\n", "lacks"),
         ("--landmarks", "z_um,y_um,x_um,atlas_z_um,atlas_y_um,atlas_x_um\n1,2,3,4,5,six\n", "line 2"),
+        ("--landmarks", "z_um,y_um,x_um,atlas_z_um,atlas_y_um,atlas_x_um\n90000,2,3,4,5,6\n", "outside the image"),
         ("--landmarks", "", "not a CSV"),
         ("--landmarks", None, "no file of landmarks"),
     ],
@@ -163,10 +182,16 @@ def test_a_mask_or_landmarks_that_do_not_fit_are_refused(
 ) -> None:
     _, volume, atlas = brain
     path = tmp_path / "added"
-    masks = {"empty": np.zeros((6, 8, 8)), "full": np.ones((6, 8, 8)), "large": np.zeros((6, 8, 9000))}
+    whole = volumetric.open_volume(volume).shape
+    masks = {
+        "empty": np.zeros(whole, np.uint8),
+        "full": np.ones(whole, np.uint8),
+        "large": np.zeros((*whole[:2], 9000), np.uint8),
+        "part": np.zeros((whole[0] // 3, *whole[1:]), np.uint8),
+    }
     if content in masks:
         path = tmp_path / "added.tif"
-        tifffile.imwrite(path, masks[content].astype(np.uint8))
+        tifffile.imwrite(path, masks[content])
     elif content is not None:
         path.write_text(content)
     assert run("register", volume, "--atlas", atlas, "--preset", "fast", flag, path, "--out", tmp_path / "r") == 2

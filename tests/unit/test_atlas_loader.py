@@ -46,7 +46,7 @@ def test_local_atlases(data_dir: Path, tmp_path: Path) -> None:
     ("failure", "said"),
     [
         (FileNotFoundError("x"), "nor on BrainGlobe's server: did you mean allen_mouse_50um"),
-        (ConnectionError("no route"), r"did not answer \(no route\): did you mean allen_mouse_50um"),
+        (ConnectionError("no route"), r"did not answer: did you mean allen_mouse_50um"),
         (ValueError("x"), "did not answer"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -40,10 +40,10 @@ class Atlas:
     name: str
     space: VoxelSpace
     orientation: str
-    template: npt.NDArray[np.generic]
-    annotation: npt.NDArray[np.uint32]
-    hemispheres: npt.NDArray[np.uint8]
-    ontology: Ontology
+    template: npt.NDArray[np.generic] = field(repr=False)
+    annotation: npt.NDArray[np.uint32] = field(repr=False)
+    hemispheres: npt.NDArray[np.uint8] = field(repr=False)
+    ontology: Ontology = field(repr=False)
 
     def __post_init__(self) -> None:
         check_orientation(self.orientation)

@@ -102,7 +102,7 @@ def _not_found(name: str, folder: Path, error: Exception) -> str:
     near = difflib.get_close_matches(name.lower(), local | known, n=3)
     hint = f"did you mean {', '.join(near)}? " if near else ""
     answered = isinstance(error, FileNotFoundError)  # what BrainGlobe raises where its server has no such name
-    who = "on BrainGlobe's server" if answered else f"known to BrainGlobe, whose server did not answer ({error})"
+    who = "on BrainGlobe's server" if answered else "known to BrainGlobe, whose server did not answer"
     return (
         f"there is no atlas {name!r}, neither in {folder} nor {who}: {hint}`brainglobe list` shows all names; "
         f"the path of an atlas folder works too. {held}"

@@ -9,7 +9,7 @@ All four carry the identity of the run that wrote them and are refused in any ot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,13 @@ def open_registration(
     folder = Path(path) / "registration" if (Path(path) / "registration").is_dir() else Path(path)
     quality = read_quality(folder)
     if not isinstance(atlas, Atlas):
-        atlas = load_atlas(atlas or quality["atlas"]["given"], atlas_dir)
+        try:
+            atlas = load_atlas(atlas or quality["atlas"]["given"], atlas_dir)
+        except InputError as error:
+            raise InputError(
+                f"the atlas of {folder} was not found: give atlas_dir=, the folder that named atlases are in, or set "
+                f"$VOLUMETRIC_ATLAS_DIR; or atlas=, its own folder. {error}"
+            ) from error
     return RegisteredBrain.open(folder, atlas)
 
 
@@ -70,8 +76,8 @@ class RegisteredBrain:
     """
 
     folder: Path
-    atlas: Atlas
-    quality: dict[str, Any]
+    atlas: Atlas = field(repr=False)
+    quality: dict[str, Any] = field(repr=False)
 
     @classmethod
     def open(cls, folder: str | Path, atlas: Atlas) -> RegisteredBrain:

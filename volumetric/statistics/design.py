@@ -123,6 +123,7 @@ def parse_design(table: pd.DataFrame, folder: Path, reference: str | None = None
     _refuse_repeats(cells["brain"].tolist(), "brain")
     _refuse_repeats([path.resolve() for path in paths], "path")
     groups = tuple(cells["group"])
+    _refuse_lookalikes(groups)
     return Design(
         brains=tuple(cells["brain"]),
         groups=groups,
@@ -130,6 +131,16 @@ def parse_design(table: pd.DataFrame, folder: Path, reference: str | None = None
         reference=groups[0] if reference is None else reference,
         covariates={str(name): _covariate(cells[name]) for name in cells.columns if name not in COLUMNS},
     )
+
+
+def _refuse_lookalikes(groups: tuple[str, ...]) -> None:
+    spellings: dict[str, str] = {}
+    for name in groups:
+        other = spellings.setdefault(name.casefold(), name)
+        if other != name:
+            raise InputError(
+                f"the groups {other!r} and {name!r} of the design differ in capitals only: write both alike"
+            )
 
 
 def _covariate(column: pd.Series[str]) -> Covariate:

@@ -103,6 +103,15 @@ def set_display_range(volume: Volume, ranges: Sequence[tuple[float, float]]) -> 
     group.attrs.update(attributes)
 
 
+def set_orientation(path: Path, orientation: str) -> None:
+    """Store the orientation of a volume of our own, where it is not that already."""
+    group = zarr.open_group(str(path), mode="r+")
+    attributes: dict[str, Any] = group.attrs.asdict()
+    own = attributes[ATTRIBUTE]
+    if own.get("orientation") != orientation:
+        group.attrs[ATTRIBUTE] = {**own, "orientation": orientation}
+
+
 def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
     axes = [{"name": "c", "type": "channel"}]
     axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]

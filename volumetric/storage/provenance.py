@@ -51,7 +51,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     """One line per leaf that differs between two nested mappings, for example `config.block: 16 -> 32`."""
     lines: list[str] = []
     for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
+        before, after = (json.loads(json.dumps(side.get(key), default=str)) for side in (old, new))  # lists, not tuples
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             lines += differences(before, after, f"{prefix}{key}.")
         elif before != after:
