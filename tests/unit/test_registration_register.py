@@ -93,7 +93,7 @@ def test_a_small_crop_gives_a_map() -> None:
 
 def test_a_crash_tells_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared, _ = sample("asr")
-    monkeypatch.setattr(register_module, "normalise", lambda image: np.zeros((2, 2), np.float32))
+    monkeypatch.setattr(register_module, "even_light", lambda image, mask: np.zeros((2, 2), np.float32))
     with pytest.raises(RegistrationError, match="linear part") as caught:
         register(prepared, template(), VoxelSpace((SPACING,) * 3), preset="fast")
     assert "Error" in str(caught.value)
