@@ -9,9 +9,8 @@ import pandas as pd
 
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, index3
+from volumetric.geometry.box import Box
 from volumetric.geometry.field_of_view import Exclusion, FieldOfView
-from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.registration.landmarks import Landmarks
 from volumetric.storage.sources import open_source, read
 from volumetric.storage.volume import Volume
@@ -38,9 +37,9 @@ def read_exclusion(path: Path, volume: Volume) -> tuple[Exclusion, str]:
         )
     factors = [whole / n for whole, n in zip(volume.shape, mask.shape, strict=True)]
     edges = [f * s for f, s in zip(factors, volume.space.spacing_um, strict=True)]
-    is_level = any(mask.shape == level.shape for level in volume.levels)
+    level = next((level for level in volume.levels if level.shape == mask.shape), None)
     even = any(max(sizes) <= (1 + ALIKE) * min(sizes) for sizes in (edges, factors))
-    if not is_level and (not even or min(factors) < 1 - ALIKE):
+    if level is None and (not even or min(factors) < 1 - ALIKE):
         listed = ", ".join(" x ".join(map(str, level.shape)) for level in volume.levels)
         raise InputError(
             f"{path} has {' x '.join(map(str, mask.shape))} voxels, which would be "
@@ -51,7 +50,6 @@ def read_exclusion(path: Path, volume: Volume) -> tuple[Exclusion, str]:
     if not voxels.any() or voxels.all():
         what = "is empty" if not voxels.any() else "excludes the whole volume"
         raise InputError(f"the exclusion mask {path} {what}: damaged tissue must be non-zero, all else 0")
-    level = next((level for level in volume.levels if level.shape == mask.shape), None)
     return Exclusion(voxels, level.space if level else volume.space.coarser(factors)), mask.identity
 
 
@@ -85,9 +83,3 @@ def read_landmarks(path: Path, volume: Volume, atlas: Atlas) -> Landmarks:
                 f"reaches to {[round(edge) for edge in view.high_um]} um (z, y, x)"
             )
     return Landmarks(numbers[:, :3], numbers[:, 3:])
-
-
-def mask_on(exclusion: Exclusion, grid: VoxelSpace, shape: tuple[int, int, int]) -> Exclusion:
-    """An exclusion seen on another grid, voxel centre by voxel centre."""
-    points = grid.to_um(np.indices(index3(shape)).reshape(3, -1).T)
-    return Exclusion(exclusion.at(points).reshape(shape), VoxelSpace(um3(grid.spacing_um), um3(grid.origin_um)))

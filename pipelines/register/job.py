@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.register.inputs import mask_on
 from pipelines.report.planes import overlay_png
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.labels import labels_on_grid
@@ -106,7 +105,7 @@ class Job:
         write_map(self.out / ATLAS_TO_SAMPLE, back, self.identity)
         remove(self.out / EXCLUDED)
         if self.exclusion is not None:
-            excluded = mask_on(self.exclusion, there.grid, index3(there.displacement_um.shape[1:])).mask
+            excluded = self.exclusion.on(there.grid, index3(there.displacement_um.shape[1:])).mask
             self._write_on_grid(EXCLUDED, "excluded", excluded.astype(np.uint8), there.grid)
         return {"seconds": round(result.seconds, 1), "landmarks": errors}
 
@@ -115,7 +114,7 @@ class Job:
         there = read_map(self.out / SAMPLE_TO_ATLAS, self.identity)
         regions, _ = labels_on_grid(there, self.atlas)
         if self.exclusion is not None:
-            regions[mask_on(self.exclusion, there.grid, index3(regions.shape)).mask] = 0
+            regions[self.exclusion.on(there.grid, index3(regions.shape)).mask] = 0
         self._write_on_grid(LABELS, "region_id", regions, there.grid)
         return {"labelled_voxels": int(np.count_nonzero(regions))}
 

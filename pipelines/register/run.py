@@ -39,7 +39,7 @@ ANTS_BYTES_PER_VOXEL = 410
 """Peak memory of the child process: its libraries, and a voxel it works on (measured with 0.16 and 1.2 Mvoxel)."""
 
 ATLAS_BYTES_PER_VOXEL = 150
-"""Of this process meanwhile: both images, both maps and what they are made from."""
+"""Of this process meanwhile, both images and both maps: an upper estimate from their types, not measured."""
 
 Preset = Literal["fast", "standard", "accurate"]
 
@@ -139,7 +139,7 @@ def print_summary(out: Path, console: Console) -> None:
         )
     for warning in found["warnings"]:
         console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
-    if not found["left_right_checked"]:
+    if found["orientation_checked"] and not found["left_right_checked"]:
         console.print("this atlas is symmetric: no check can tell left from right", highlight=False)
     console.print(f"look at {out / 'overlay.png'} before you believe it", highlight=False, soft_wrap=True)
 

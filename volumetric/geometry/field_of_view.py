@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Index3
+from volumetric.geometry.interpolate import nearest
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 
 
@@ -25,11 +26,12 @@ class Exclusion:
 
     def at(self, points_um: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether each of (n, 3) points lies in an excluded voxel."""
-        index = np.floor(self.grid.to_vox(points_um) + 0.5).astype(np.int64)
-        within = np.all((index >= 0) & (index < self.mask.shape), axis=1)
-        left_out = np.zeros(len(index), dtype=np.bool_)
-        left_out[within] = self.mask[tuple(index[within].T)]
-        return left_out
+        return nearest(self.mask, np.asarray(points_um, dtype=np.float64).reshape(-1, 3), self.grid)
+
+    def on(self, grid: VoxelSpace, shape: Index3) -> Exclusion:
+        """The same seen on another grid, voxel centre by voxel centre."""
+        points = grid.to_um(np.indices(shape).reshape(3, -1).T)
+        return Exclusion(self.at(points).reshape(shape), grid)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def prepare(
     )
     if exclusion is None:
         return whole
-    points = grid.to_um(np.indices(image.shape).reshape(3, -1).T)
+    points = grid.to_um(np.indices(image.shape).reshape(3, -1).T)  # of the turned frame
     damaged = exclusion.at(whole.to_sample(points)).reshape(image.shape)
     prepared = replace(whole, damaged=damaged)
     if not prepared.mask.any():

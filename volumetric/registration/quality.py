@@ -15,7 +15,7 @@ DICE_DOUBTFUL, DICE_USELESS = 0.85, 0.5
 NCC_DOUBTFUL = 0.15
 FOLDING_USELESS = 0.01
 CONSISTENCY_DOUBTFUL_VOX, CONSISTENCY_USELESS_VOX = 0.5, 2.0
-"""Two mouse brains and the phantoms reach an overlap of 0.95, a correlation of 0.5, no folding and 0.02 voxels."""
+"""A mouse brain and the phantoms reach an overlap of 0.95, a correlation of 0.5, no folding and 0.02 voxels."""
 
 
 def ncc_in_mask(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> float:
