@@ -36,6 +36,7 @@ from volumetric.atlas.loader import load_atlas
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration import quality
+from volumetric.registration.align import Alignment
 from volumetric.registration.prepare import Prepared, normalise, prepare
 from volumetric.registration.register import maps_of, register
 from volumetric.storage.provenance import versions
@@ -79,7 +80,7 @@ def by_peer(kind: str, sample: Prepared, atlas: Atlas) -> Maps:
         command = [sys.executable, "-c", PEER, folder, kind, str(atlas.space.spacing_um[0])]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         linear, warp, inverse = (np.load(f"{folder}/{name}.npy") for name in ("linear", "warp", "inverse_warp"))
-    return maps_of(sample, linear, (warp, atlas.space), (inverse, atlas.space))
+    return maps_of(sample, Alignment(linear, warp, inverse, atlas.space))
 
 
 def by_us(preset: str, sample: Prepared, atlas: Atlas) -> Maps:

@@ -49,7 +49,7 @@ class StageProgress:
         self._progress.stop()
 
     def __call__(self, stage: str, pass_name: str, done: int, total: int, megabytes: float) -> None:
-        """A pass begins, or one task more is done."""
+        """A pass begins, one task more is done, or one long step is so far."""
         key = (stage, pass_name)
         now = time.monotonic()
         first, amount = self._began.get(key, (now, 0.0))
@@ -58,7 +58,7 @@ class StageProgress:
         if self.console.is_terminal:
             if key not in self._bars:
                 self._bars[key] = self._progress.add_task(pass_name, total=total, stage=stage, rate="")
-            self._progress.update(self._bars[key], completed=done, rate=rate)
+            self._progress.update(self._bars[key], completed=done, total=total, rate=rate)
         elif total == 1:
             if done == 0:
                 self.console.print(f"{stage} {pass_name}", highlight=False)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.csv_file import read_csv
 from pipelines.report.regions import read_regions
 from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.loader import load_atlas
 from volumetric.atlas.ontology import Ontology
 from volumetric.errors import InputError
-from volumetric.statistics.design import FIRST_LINE, Design, parse_design
+from volumetric.statistics.design import COLUMNS, FIRST_LINE, Design, parse_design
 from volumetric.statistics.level import Parents
 from volumetric.storage.atomic import read_json
 from volumetric.storage.provenance import digest
@@ -44,7 +45,7 @@ class Brains:
 
 def read_brains(path: Path, reference: str | None) -> Brains:
     """Read the design and what it points to; raises `InputError` that names the line at fault."""
-    design = parse_design(_read_text_table(path), path.parent, reference)
+    design = parse_design(read_csv(path, "design file", COLUMNS), path.parent, reference)
     runs = tuple(RunFolder(folder) for folder in design.paths)
     for line, (brain, run) in enumerate(zip(design.brains, runs, strict=True), start=FIRST_LINE):
         _check_finished(path, line, brain, run)
@@ -52,17 +53,6 @@ def read_brains(path: Path, reference: str | None) -> Brains:
     _check_one_atlas(design, records)
     _check_different(design, records)
     return Brains(design, runs, records, tuple(read_regions(run.regions) for run in runs))
-
-
-def _read_text_table(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"there is no design file at {path}: expected a CSV with the columns brain, group, path")
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"the design {path} is empty: expected a CSV with the columns brain, group, path") from error
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise InputError(f"the design {path} cannot be read as CSV (UTF-8, comma between fields): {error}") from error
 
 
 def _check_finished(path: Path, line: int, brain: str, run: RunFolder) -> None:

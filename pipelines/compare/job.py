@@ -143,14 +143,14 @@ class Job:
         with xr.open_dataset(self.out / "densities.nc", engine="h5netcdf") as dataset:
             table = compare_groups(dataset.load(), self.brains.design, self.criteria)
         write_csv(self.out / "stats.csv", table)
-        names = sorted({name for row in table["left_out"].unique() for name in row.split(",") if name})
+        left_out = table.assign(brain=table["left_out"].str.split(",")).explode("brain").query("brain != ''")
         return {
             "rows": len(table),
             "regions": int(table["region_id"].nunique()),
             "tested": int(table.loc[table["tested"], "region_id"].nunique()),
             "tests": {test: int(table[f"{test}_p"].notna().sum()) for test in TESTS},
             "discoveries": {test: len(discoveries(table, test, self.config.fdr)) for test in TESTS},
-            "left_out": names,
+            "left_out": left_out.groupby("brain")["region_id"].nunique().to_dict(),
         }
 
     def draw(self, name: str) -> None:

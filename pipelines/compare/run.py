@@ -116,7 +116,7 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
     design = job.brains.design
     left_out = [
         f"left out of regions of which less than {job.config.min_coverage:.0%} was imaged (column left_out): "
-        + ", ".join(facts["left_out"])
+        + ", ".join(f"{brain} ({n} region{'s' * (n > 1)})" for brain, n in sorted(facts["left_out"].items()))
     ] * bool(facts["left_out"])
     return {
         "version": versions()["volumetric"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipelines.csv_file import read_csv
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
@@ -58,22 +59,14 @@ def read_landmarks(path: Path, volume: Volume, atlas: Atlas) -> Landmarks:
 
     Raises `InputError` that names the line that is at fault: no numbers, or a place outside the image or the atlas.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file of landmarks at {path}")
-    try:
-        table = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a CSV file: {error}") from error
-    missing = [name for name in LANDMARK_COLUMNS if name not in table]
-    if missing or table.empty:
-        raise InputError(
-            f"{path} lacks {', '.join(missing) if missing else 'rows'}: landmarks are a CSV (commas) with the columns "
-            f"{', '.join(LANDMARK_COLUMNS)}, one row a place, in um from the first voxel of the image and of the atlas"
-        )
+    table = read_csv(path, "file of landmarks", LANDMARK_COLUMNS)
     numbers = table[list(LANDMARK_COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(bad):
-        raise InputError(f"{path}, line {bad[0] + 2}: a landmark needs six numbers, got {table.iloc[bad[0]].to_dict()}")
+        raise InputError(
+            f"{path}, line {bad[0] + 2}: a landmark is six numbers, um from the first voxel of the image "
+            f"and of the atlas, with a decimal point; got {table.iloc[bad[0]].to_dict()}"
+        )
     whole = FieldOfView.of_image(volume.shape, volume.space), FieldOfView.of_image(atlas.shape, atlas.space)
     for view, places, name in zip(whole, (numbers[:, :3], numbers[:, 3:]), ("image", "atlas"), strict=True):
         outside = np.flatnonzero(~view.contains(places))

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.report.planes import overlay_png
+from pipelines.report.planes import Marks, overlay_png
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, LABELS, QUALITY, SAMPLE_TO_ATLAS
+from volumetric.blocks.telling import tell
 from volumetric.errors import InputError, RegistrationError
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.field_of_view import Exclusion
@@ -91,7 +92,9 @@ class Job:
         sample = self._prepared()
         with replacing(self.out / "ants") as keep:
             keep.mkdir()
-            result = register(sample, self.atlas.template, self.atlas.space, preset=self.preset, keep=keep)
+            result = register(
+                sample, self.atlas.template, self.atlas.space, preset=self.preset, keep=keep, on_progress=tell
+            )
         there, back, errors = result.sample_to_atlas, result.atlas_to_sample, None
         if self.landmarks is not None:
             there, back, found = corrected(there, back, self.landmarks, self.atlas.shape)
@@ -139,7 +142,13 @@ class Job:
         )
         doubts, faults = quality.judge(figures, min(self.atlas.space.spacing_um))
         colours = {r.region_id: _unit(r.rgb) for r in self.atlas.ontology.regions}
-        overlay_png(self.volume, self.volume.channels[self.channel], labels, self.out / "overlay.png", colours)
+        marks = Marks(
+            excluded=None if self.exclusion is None else open_ome_zarr(self.out / EXCLUDED),
+            landmarks_um=None if self.landmarks is None else self.landmarks.sample_um,
+        )
+        overlay_png(
+            self.volume, self.volume.channels[self.channel], labels, self.out / "overlay.png", colours, marks=marks
+        )
         found = {
             "method": "ants",
             "preset": self.preset,

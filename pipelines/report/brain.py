@@ -67,20 +67,29 @@ def find_brain(labels: Volume) -> Brain:
     return Brain((sums[0], sums[1], sums[2]), tuple(low), tuple(high), labels.space)
 
 
-def panel_row(shown: Sequence[View], brain: Brain, width_in: float, right_in: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel a view, all at the same scale; `right_in` is left free at the right."""
-    sizes = [[abs(b - a) for a, b in frame(brain, view)] for view in shown]
-    free = width_in - right_in - _GAP_IN * (len(shown) - 1)
-    inch_per_um = free / sum(across for _, across in sizes)
-    height = max(down for down, _ in sizes) * inch_per_um
-    total = height + _TITLE_IN
+def panel_rows(
+    rows: Sequence[Sequence[View]], brain: Brain, width_in: float, right_in: float = 0.0
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with rows of panels, one a view, those of a row at one scale; `right_in` is left free at the right."""
+    sizes = [[[abs(b - a) for a, b in frame(brain, view)] for view in row] for row in rows]
+    scales = [
+        (width_in - right_in - _GAP_IN * (len(row) - 1)) / sum(across for _, across in row) for row in sizes
+    ]  # inches an um
+    heights = [max(down for down, _ in row) * scale for row, scale in zip(sizes, scales, strict=True)]
+    total = sum(heights) + _TITLE_IN * len(rows)
     figure = Figure(figsize=(width_in, total), facecolor="white")
-    row, x = [], 0.0
-    for down, across in sizes:
-        w, h = across * inch_per_um, down * inch_per_um
-        row.append(figure.add_axes((x / width_in, (height - h) / total, w / width_in, h / total)))
-        x += w + _GAP_IN
-    return figure, row
+    panels: list[list[Axes]] = []
+    top = total
+    for row, scale, height in zip(sizes, scales, heights, strict=True):
+        top -= _TITLE_IN
+        panels.append([])
+        x = 0.0
+        for down, across in row:
+            w, h = across * scale, down * scale
+            panels[-1].append(figure.add_axes((x / width_in, (top - h) / total, w / width_in, h / total)))
+            x += w + _GAP_IN
+        top -= height
+    return figure, panels
 
 
 def frame_brain(axes: Axes, view: View, brain: Brain) -> None:

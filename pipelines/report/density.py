@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from pipelines.report.anatomy import View
-from pipelines.report.brain import Brain, add_scale, frame_brain, panel_row
+from pipelines.report.brain import Brain, add_scale, frame_brain, panel_rows
 from pipelines.report.picture import ALARM, INK, LEFT, MUTED, RIGHT, plain_axes, thousands
 from pipelines.report.planes import borders
 
@@ -68,7 +68,7 @@ def density_figure(
     values = np.concatenate([density[np.isfinite(density)] for density in maps.values()])
     # A few crowded columns must not darken all others: what is above is said by the bar's arrow.
     norm = Normalize(0, max(float(np.quantile(values, 0.995)), 1e-9))
-    figure, row = panel_row(shown, brain, width_in, right_in=0.85)
+    figure, (row,) = panel_rows([shown], brain, width_in, right_in=0.85)
     spacing, origin = brain.space.spacing_um, brain.space.origin_um
     for axes, view in zip(row, shown, strict=True):
         down, across = view.down, view.across

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,29 @@ from scipy import ndimage
 from skimage.measure import find_contours
 
 from pipelines.report.anatomy import View, views
-from pipelines.report.brain import Brain, add_scale, find_brain, frame_brain, panel_row
+from pipelines.report.brain import Brain, add_scale, find_brain, frame_brain, panel_rows
 from pipelines.report.picture import render
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, index3
-from volumetric.geometry.space import VoxelSpace
+from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.storage.atomic import replacing
 from volumetric.storage.volume import Volume
 
 Rgb = tuple[float, float, float]
+Panel = tuple[View, float]
 Image = npt.NDArray[Any]
 
 PLANE_UM = 25.0
 """Planes are read from the coarsest level whose voxels are at most this large: one pixel of the picture."""
+
+CORONAL_SHARES = (0.2, 0.35, 0.65, 0.8)
+"""Places of the coronal planes beside the middle one, as shares of the brain from the front."""
+
+NEAR = 0.03
+"""A landmark is drawn on planes within this share of the brain's length."""
+
+TITLE_LETTER_IN = 0.062
+"""Width of a letter of a title, in inches."""
 
 _SMOOTH_VOX = 0.6
 
@@ -136,39 +147,51 @@ def grey_window(image: Image, inside: npt.NDArray[np.bool_]) -> tuple[float, flo
     return black, black + 1.2 * max(float(high) - black, 1e-6)
 
 
-def overlay_row(
+@dataclass(frozen=True)
+class Marks:
+    """What a user added to a registration.
+
+    Args:
+        excluded: damaged tissue on any grid of the sample, not 0 where it lies.
+        landmarks_um: (n, 3) places in the sample.
+    """
+
+    excluded: Volume | None = None
+    landmarks_um: Points | None = None
+
+
+def overlay(
     volume: Volume,
     channel: str | None,
     labels: Volume,
     *,
     brain: Brain,
-    panels: Sequence[tuple[View, float]],
+    rows: Sequence[Sequence[Panel]],
     colours: Mapping[int, Rgb],
     width_in: float,
+    marks: Marks = Marks(),
 ) -> Figure:
-    """Planes beside each other at one scale, each with its borders.
+    """Rows of planes, each with its borders.
 
     Args:
-        panels: views with the position of their plane, as a share of the brain from the front, left or top.
+        rows: of views with the position of their plane, as a share of the brain from the front, left or top.
         colours: of regions; others get `id_colour`.
         width_in: of the figure, in inches.
+        marks: drawn on top: damaged tissue hatched in red, landmarks near the plane as crosses.
     """
-    figure, row = panel_row([view for view, _ in panels], brain, width_in)
+    figure, axes_of = panel_rows([[view for view, _ in row] for row in rows], brain, width_in)
     level, number = plane_level(volume), volume.channel_index(channel)
-    for axes, (view, share) in zip(row, panels, strict=True):
-        position = brain.position(view, share)
-        image = read_plane(volume, view, position, level, number)
-        regions = read_plane(labels, view, position)
-        window = grey_window(image, _resized(regions > 0, image.shape))
-        draw_plane(axes, image, volume.levels[level].space, view, brain, window=window)
-        down, across = _axes(view)
-        at = labels.space
-        spacing, origin = at.spacing_um, at.origin_um
-        draw_borders(axes, borders(regions, (spacing[down], spacing[across]), (origin[down], origin[across])), colours)
-        depth = share * (brain.high_um[view.cut] - brain.low_um[view.cut])
-        where = f"{depth / 1000:.1f} mm" if depth >= 1000 else f"{depth:.0f} µm"
-        axes.set_title(f"{view.name.capitalize()}, {where} {view.distance}", fontsize=8, loc="left", pad=4)
-    add_scale(row[-1], brain, panels[-1][0])
+    for row, panels in zip(rows, axes_of, strict=True):
+        for (view, share), axes in zip(row, panels, strict=True):
+            position = brain.position(view, share)
+            image = read_plane(volume, view, position, level, number)
+            regions = read_plane(labels, view, position)
+            window = grey_window(image, _resized(regions > 0, image.shape))
+            draw_plane(axes, image, volume.levels[level].space, view, brain, window=window)
+            draw_borders(axes, borders(regions, *_grid(labels.space, view)), colours)
+            _draw_marks(axes, marks, view, position, brain)
+            _add_title(axes, view, share * (brain.high_um[view.cut] - brain.low_um[view.cut]))
+        add_scale(panels[-1], brain, row[-1][0])
     return figure
 
 
@@ -178,8 +201,10 @@ def overlay_png(
     labels: Volume,
     path: Path,
     colours: Mapping[int, Rgb] | None = None,
+    *,
+    marks: Marks = Marks(),
 ) -> None:
-    """Write a picture of the registration: the three middle planes of the brain with the atlas borders.
+    """Write a picture of the registration: the middle planes of the brain and four coronal ones, with atlas borders.
 
     Args:
         volume: the image, of which a coarse level is read; its orientation, or the labels', must be known.
@@ -187,6 +212,7 @@ def overlay_png(
         labels: region ids in the sample's own axes.
         path: PNG to write, whole or not at all.
         colours: (red, green, blue) from 0 to 1 of regions; others get a colour made from their id.
+        marks: drawn on top.
 
     Raises:
         InputError: neither volume says its orientation, or the labels hold no region.
@@ -194,12 +220,52 @@ def overlay_png(
     orientation = volume.orientation or labels.orientation
     if orientation is None:
         raise InputError(f"neither {volume.path} nor {labels.path} says its orientation; give --orientation")
-    panels = [(view, 0.35 if view.name == "sagittal" else 0.5) for view in views(orientation)]
-    figure = overlay_row(
-        volume, channel, labels, brain=find_brain(labels), panels=panels, colours=colours or {}, width_in=11.0
+    shown = views(orientation)
+    rows = (
+        [(view, 0.35 if view.name == "sagittal" else 0.5) for view in shown],
+        [(shown[0], share) for share in CORONAL_SHARES],
+    )
+    figure = overlay(
+        volume,
+        channel,
+        labels,
+        brain=find_brain(labels),
+        rows=rows,
+        colours=colours or {},
+        width_in=11.0,
+        marks=marks,
     )
     with replacing(path) as temporary:
         temporary.write_bytes(render(figure, "png"))
+
+
+def _draw_marks(axes: Axes, marks: Marks, view: View, position_um: float, brain: Brain) -> None:
+    if marks.excluded is not None:
+        excluded = read_plane(marks.excluded, view, position_um) > 0
+        outlines = borders(excluded.astype(np.uint8), *_grid(marks.excluded.space, view))
+        for line in outlines.get(1, []):
+            axes.fill(*line.T, facecolor="none", edgecolor="red", hatch="////", linewidth=0.8)
+    if marks.landmarks_um is not None:
+        depth = NEAR * (brain.high_um[view.cut] - brain.low_um[view.cut])
+        near = marks.landmarks_um[np.abs(marks.landmarks_um[:, view.cut] - position_um) <= depth]
+        axes.scatter(near[:, view.across], near[:, view.down], marker="+", s=40, color="yellow", linewidths=1.2)
+
+
+def _add_title(axes: Axes, view: View, depth_um: float) -> None:
+    """Name and place of a plane, or as much of them as there is room for above it."""
+    where = f"{depth_um / 1000:.1f} mm" if depth_um >= 1000 else f"{depth_um:.0f} µm"
+    name = view.name.capitalize()
+    figure = axes.figure
+    room = axes.get_position().width * figure.get_figwidth() / TITLE_LETTER_IN  # type: ignore[union-attr]
+    fitting = (text for text in (f"{name}, {where} {view.distance}", f"{name}, {where}", name, "") if len(text) <= room)
+    axes.set_title(next(fitting), fontsize=8, loc="left", pad=4)
+
+
+def _grid(space: VoxelSpace, view: View) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Spacing and origin of a plane's two axes."""
+    down, across = _axes(view)
+    spacing, origin = space.spacing_um, space.origin_um
+    return (spacing[down], spacing[across]), (origin[down], origin[across])
 
 
 def _axes(view: View) -> tuple[int, int]:

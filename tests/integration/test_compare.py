@@ -174,7 +174,9 @@ def test_missing_parts_of_brains_are_said(broken: Path, tmp_path: Path) -> None:
     table.loc[table["acronym"].isin(["CA1", "MBO"]), "coverage"] = 0.3
     table.to_csv(path, index=False)
     record = go(broken, tmp_path / "out")
-    assert record["warnings"] == ["left out of regions of which less than 50% was imaged (column left_out): drug1"]
+    assert record["warnings"] == [
+        "left out of regions of which less than 50% was imaged (column left_out): drug1 (2 regions)"
+    ]
     rows = compare.read_stats(tmp_path / "out" / "stats.csv").set_index("acronym")
     assert rows.loc["CA1", ["n", "left_out"]].tolist() == [3, "drug1"]
 

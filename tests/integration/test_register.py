@@ -168,7 +168,8 @@ def test_landmarks_pull_the_map_and_are_reported(brain: tuple[Files, Path, Path]
         ("--landmarks", "z_um,y_um\n1,2\n", "lacks"),
         ("--landmarks", "z_um,y_um,x_um,atlas_z_um,atlas_y_um,atlas_x_um\n1,2,3,4,5,six\n", "line 2"),
         ("--landmarks", "z_um,y_um,x_um,atlas_z_um,atlas_y_um,atlas_x_um\n90000,2,3,4,5,6\n", "outside the image"),
-        ("--landmarks", "", "not a CSV"),
+        ("--landmarks", "", "is empty"),
+        ("--landmarks", "z_um;y_um;x_um;atlas_z_um;atlas_y_um;atlas_x_um\n1,5;2;3;4;5;6\n", "decimal point"),
         ("--landmarks", None, "no file of landmarks"),
     ],
 )

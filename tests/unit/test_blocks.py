@@ -15,6 +15,7 @@ from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
+from volumetric.blocks.telling import tell
 from volumetric.errors import OutputError, PlanError, TaskError
 from volumetric.geometry.box import Box
 from volumetric.geometry.grid import Block, BlockGrid
@@ -110,6 +111,20 @@ def test_a_finished_stage_is_not_done_again(tmp_path: Path) -> None:
     report = ledger.report()
     assert report["tasks"] == len(plan.passes[0].keys) + 1
     assert ledger.entries("sum")["z00000-y00000-x00000"]["facts"] == {"voxels": 3 * 5 * 11}
+
+
+def test_a_long_step_says_how_far_it_is(tmp_path: Path) -> None:
+    heard: list[tuple[str, int, int]] = []
+
+    def long_step() -> None:
+        tell(40, 100)
+
+    plan = make_plan(tmp_path, passes=(Reduction("long", long_step),))
+    on_progress = lambda stage, name, done, total, megabytes: heard.append((name, done, total))  # noqa: E731
+    execute(plan, tmp_path / "work", Execution(on_progress=on_progress))
+    assert heard == [("long", 0, 1), ("long", 40, 100), ("long", 1, 1)]
+    tell(50, 100)  # nobody listens
+    assert len(heard) == 3
 
 
 def test_a_failed_task_is_named_and_the_others_are_kept(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from volumetric.errors import InputError, OutputError, RegistrationError
 from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
-from volumetric.registration import register as register_module
-from volumetric.registration.ants import RECIPES, fitted
+from volumetric.registration.align import Side, align
+from volumetric.registration.ants import RECIPES, fitted, share_done
 from volumetric.registration.prepare import Prepared, prepare
 from volumetric.registration.quality import folding_fraction, inverse_consistency_um
 from volumetric.registration.register import Registration, register
@@ -91,12 +92,44 @@ def test_a_small_crop_gives_a_map() -> None:
     assert np.all(np.isfinite(found.sample_to_atlas([[100.0, 200.0, 300.0]])))
 
 
-def test_a_crash_tells_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared, _ = sample("asr")
-    monkeypatch.setattr(register_module, "even_light", lambda image, mask: np.zeros((2, 2), np.float32))
+def test_a_crash_tells_its_last_words() -> None:
+    space = VoxelSpace((SPACING,) * 3)
+    flat = Side(np.zeros((2, 2), np.float32), space)  # type: ignore[arg-type]
     with pytest.raises(RegistrationError, match="linear part") as caught:
-        register(prepared, template(), VoxelSpace((SPACING,) * 3), preset="fast")
+        align(flat, Side(template(), space), preset="fast", seed=1)
     assert "Error" in str(caught.value)
+
+
+def test_a_large_template_is_refined_at_its_own_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ANTs is given half the resolution here; what that costs comes back."""
+    prepared, truth = sample("asr")
+    coarse = replace(RECIPES["fast"], largest=template().size / 4)
+    errors = []
+    for refinement in (0, 6):
+        monkeypatch.setitem(RECIPES, "fast", replace(coarse, refinement=refinement))
+        told: list[tuple[int, int]] = []
+        found = register(
+            prepared,
+            template(),
+            VoxelSpace((SPACING,) * 3),
+            preset="fast",
+            on_progress=lambda done, total: told.append((done, total)),  # noqa: B023 - called at once
+        )
+        errors.append(median_error_um(found, prepared, truth))
+        assert folding_fraction(found.sample_to_atlas) == 0
+        assert told == sorted(told)
+        assert 0 <= told[0][0] <= told[-1][0] <= 100
+    assert errors[1] < 0.6 * errors[0], errors
+
+
+def test_how_far_ants_is_can_be_read_from_its_messages() -> None:
+    recipe = RECIPES["standard"]
+    (stage,) = recipe.deformable
+    line = " 1DIAGNOSTIC,     1, -8.538092970848e-01, inf, 1.0721e-01, 1.0721e-01, \n"
+    assert share_done(recipe, "XXDIAGNOSTIC,Iteration,metricValue\n") == 0
+    coarse = sum(iterations for iterations, shrink, _ in stage.levels if shrink > 1)
+    assert 0 < share_done(recipe, line * coarse) < 0.5
+    assert share_done(recipe, line * (coarse + stage.levels[-1][0])) == pytest.approx(1)
 
 
 def test_a_recipe_fits_the_images() -> None:

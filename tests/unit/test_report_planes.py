@@ -15,7 +15,7 @@ from pipelines.report.anatomy import views
 from pipelines.report.brain import find_brain, frame
 from pipelines.report.density import density_map, projected_counts
 from pipelines.report.picture import render, round_length
-from pipelines.report.planes import borders, draw_borders, grey_window, overlay_row, plane_level, read_plane
+from pipelines.report.planes import Marks, borders, draw_borders, grey_window, overlay, plane_level, read_plane
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.orientation import ORIENTATIONS, AxisMap
@@ -74,9 +74,7 @@ def test_light_on_the_left_is_drawn_on_the_left(tmp_path: Path, orientation: str
     volume = write_volume(tmp_path / "v.ome.zarr", turn.apply(image).copy(), (100.0, 100.0, 100.0), orientation)
     regions = write_volume(tmp_path / "l.ome.zarr", turn.apply(labels).copy(), (100.0, 100.0, 100.0), orientation)
     coronal = views(orientation)[0]
-    figure = overlay_row(
-        volume, None, regions, brain=find_brain(regions), panels=[(coronal, 0.5)], colours={}, width_in=4
-    )
+    figure = overlay(volume, None, regions, brain=find_brain(regions), rows=[[(coronal, 0.5)]], colours={}, width_in=4)
     shown = pixels(figure)
     middle = shown[shown.shape[0] // 3 : 2 * shown.shape[0] // 3]
     width = middle.shape[1]
@@ -160,6 +158,43 @@ def test_the_picture_of_a_registration(tmp_path: Path) -> None:
     unknown = write_volume(tmp_path / "u.ome.zarr", labels, (50.0, 50.0, 50.0), None)
     with pytest.raises(InputError, match="orientation"):
         overlay_png(volume, None, unknown, tmp_path / "c.png")
+
+
+def test_what_the_user_added_is_drawn_where_it_lies(tmp_path: Path) -> None:
+    """Damage on the left half is red on the left; a landmark is a yellow cross on the planes near it only."""
+    labels = np.ones((20, 24, 30), np.uint32)
+    damage = np.zeros(labels.shape, np.uint8)
+    damage[:, :, :15] = 1
+    spacing = (50.0, 50.0, 50.0)
+    regions = write_volume(tmp_path / "l.ome.zarr", labels, spacing, "asl")
+    excluded = write_volume(tmp_path / "e.ome.zarr", damage, spacing, "asl")
+    black = write_volume(tmp_path / "v.ome.zarr", np.zeros(labels.shape, np.uint16), spacing, "asl")
+    coronal = views("asl")[0]
+
+    def drawn(marks: Marks, colour: tuple[bool, bool, bool], share: float = 0.5) -> np.ndarray:
+        figure = overlay(
+            black,
+            None,
+            regions,
+            brain=find_brain(regions),
+            rows=[[(coronal, share)]],
+            colours={1: (0.0, 0.0, 1.0)},
+            width_in=4,
+            marks=marks,
+        )
+        rgb = np.asarray(Image.open(io.BytesIO(render(figure, "png"))).convert("RGB")) > 128
+        return np.asarray((rgb == colour).all(axis=2))
+
+    red = drawn(Marks(excluded=excluded), (True, False, False))
+    half = red.shape[1] // 2
+    assert red[:, :half].sum() > 1000
+    assert red[:, half + 10 :].sum() == 0
+    assert drawn(Marks(), (True, False, False)).sum() == 0
+    place = Marks(landmarks_um=np.array([[500.0, 600.0, 1100.0]]))
+    yellow = np.argwhere(drawn(place, (True, True, False)))
+    assert len(yellow) > 20
+    assert yellow[:, 1].mean() / red.shape[1] == pytest.approx(0.72, abs=0.03)
+    assert drawn(place, (True, True, False), share=0.8).sum() == 0
 
 
 def test_a_map_of_evenly_spread_cells_is_even_up_to_the_edge(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.memory import MemoryMonitor, give_back_large_blocks
 from volumetric.blocks.plan import Pass, Plan, Task, TaskResult, check_disk
+from volumetric.blocks.telling import listening
 from volumetric.errors import TaskError, VolumetricError
 
 WINDOW = 2
@@ -39,7 +40,10 @@ LOGGED = 100
 
 
 class OnProgress(Protocol):
-    """Told when a pass begins and after every task: pass, tasks done and all, MB read by this task."""
+    """Told when a pass begins and after every task: pass, tasks done and all, MB read by this task.
+
+    A pass of one long step may tell of its parts in between.
+    """
 
     def __call__(self, stage: str, pass_name: str, done: int, total: int, megabytes: float) -> None: ...
 
@@ -86,9 +90,13 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -
     workers = plan.workers(current, execution.memory_bytes, execution.workers)
     failures: list[str] = []
     finished = len(done)
-    if execution.on_progress is not None:
-        execution.on_progress(plan.stage, current.name, finished, len(keys), 0.0)
-    with _pool(execution, workers if len(keys) > 1 else 0) as submit:
+
+    def show(done: int, total: int, megabytes: float = 0.0) -> None:
+        if execution.on_progress is not None:
+            execution.on_progress(plan.stage, current.name, done, total, megabytes)
+
+    show(finished, len(keys))
+    with listening(show), _pool(execution, workers if len(keys) > 1 else 0) as submit:
         for key, outcome in _windowed(current, left, submit, workers * WINDOW, ledger):
             if isinstance(outcome, VolumetricError) and len(keys) == 1:
                 raise outcome  # it says by itself what went wrong
@@ -99,8 +107,7 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution) -
                 continue
             ledger.enter(current.name, key, outcome)
             finished += 1
-            if execution.on_progress is not None:
-                execution.on_progress(plan.stage, current.name, finished, len(keys), outcome.bytes_read / 1e6)
+            show(finished, len(keys), outcome.bytes_read / 1e6)
     if failures:
         raise TaskError(
             f"stage {plan.stage}, pass {current.name}: {len(failures)} of {len(keys)} tasks failed:\n  "

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ MM_PER_UM = 1e-3
 PR_SET_PDEATHSIG = 1
 SMALLEST_SIDE = 8
 """Voxels a shrunken image keeps along its shortest side; coarser levels of a recipe are left out."""
+_ITERATION = re.compile(r"^ *\d+DIAGNOSTIC, *\d+,", re.MULTILINE)
 Level = tuple[int, int, int]
 """Iterations, shrink factor, smoothing in voxels."""
 
@@ -67,14 +69,16 @@ class Recipe:
     Args:
         linear: levels of the rigid and of the affine stage each; these stop early when converged.
         deformable: the stages of SyN.
-        largest: voxels of the template that ANTs is given; a larger one is halved, or more. The fields are smooth far
-            beyond that: what a full iteration at 50 um adds is not worth its minute.
+        largest: voxels of the template that ANTs is given; a larger one is halved, or more, because one full iteration
+            at 50 um takes half a minute.
+        refinement: steps of `refine` at the template's own resolution where ANTs was given a coarser one.
         sampling: share of the voxels from which the linear stages estimate the mutual information.
         bins: of their joint histogram.
     """
 
     linear: tuple[Level, ...]
     deformable: tuple[Deformation, ...]
+    refinement: int
     largest: float = 2.5e6
     sampling: float = 0.25
     bins: int = 32
@@ -89,14 +93,15 @@ def _mattes(last: Level) -> Deformation:
 
 
 RECIPES = {
-    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),)),
-    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),)),
+    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),), refinement=0),
+    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),), refinement=6),
     "accurate": Recipe(
         LINEAR,
         (
             _mattes((0, 1, 0)),
             Deformation("CC", 2, ((30, 2, 1), (12, 1, 0)), flow_sigma=12.0, total_sigma=0.5, gradient_step=0.3),
         ),
+        refinement=6,
     ),
 }
 """Presets by name; what each reaches is measured in `benchmarks/results/registration.json`."""
@@ -133,6 +138,17 @@ def deformable_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
         args += ["--metric", f"{stage.metric}[{images},1,{stage.size},None]"]
         args += _schedule(stage.levels, "-1e6,8")  # a slope never reached: all iterations
     return args
+
+
+def share_done(recipe: Recipe, log: str) -> float:
+    """How much of the deformable part is behind, from ANTs' messages: a line for every iteration that it ends."""
+    costs = [
+        1 / shrink**3
+        for stage in recipe.deformable
+        for iterations, shrink, _ in stage.levels
+        for _ in range(iterations)
+    ]
+    return sum(costs[: len(_ITERATION.findall(log))]) / sum(costs) if costs else 1.0
 
 
 def _common(folder: Path, prefix: str, seed: int, start: str) -> list[str]:

@@ -58,6 +58,16 @@ class Prepared:
         sound: npt.NDArray[np.bool_] = self.tissue & ~self.damaged
         return sound
 
+    def at(self, spacing_um: Um3) -> Prepared:
+        """The same brain with other voxels; one of which a quarter is damaged is."""
+        if spacing_um == self.space.spacing_um:
+            return self
+        image, space = resample(self.image, self.space, spacing_um)
+        tissue, damaged = (
+            resample(mask.astype(np.float32), self.space, spacing_um)[0] for mask in (self.tissue, self.damaged)
+        )
+        return replace(self, image=image, space=space, tissue=tissue >= 0.5, damaged=damaged >= 0.25)
+
     def to_sample(self, points_um: npt.ArrayLike) -> Points:
         """(n, 3) um of the turned frame to the sample's own um."""
         points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)

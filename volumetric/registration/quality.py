@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,13 +63,15 @@ def inverse_consistency_um(
     return float(np.median(np.linalg.norm(back(there(points)) - points, axis=1)))
 
 
-def sample_through(image: npt.NDArray[np.generic], space: VoxelSpace, transform: SmoothMap) -> npt.NDArray[np.float32]:
-    """An image of the target space seen on the map's own grid, float32; 0 beyond the image."""
+def sample_through(
+    image: npt.NDArray[np.generic], space: VoxelSpace, transform: SmoothMap, *, order: Literal[1, 3] = 1
+) -> npt.NDArray[np.float32]:
+    """An image of the target space seen on the map's own grid by splines of an order, float32; 0 beyond the image."""
     at = transform.on_grid()
     for axis in range(3):
         at[axis] = (at[axis] - space.origin_um[axis]) / space.spacing_um[axis]
     seen: npt.NDArray[np.float32] = ndimage.map_coordinates(
-        image.astype(np.float32), at, order=1, mode="constant", output=np.float32
+        image.astype(np.float32), at, order=order, mode="constant", output=np.float32
     )
     return seen
 

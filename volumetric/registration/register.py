@@ -1,22 +1,14 @@
-"""Registering a prepared brain to an atlas: ANTs in child processes, the result as smooth maps.
+"""Registering a prepared brain to an atlas: by ANTs, refined where that worked on coarser voxels, as smooth maps.
 
-    sample um --turn--> turned frame --L^-1--> atlas um --inverse warp--> atlas um     sample_to_atlas
-    atlas um --warp--> atlas um --L--> turned frame --turn back--> sample um           atlas_to_sample
-
-A child process keeps a crash of the foreign code from taking this one along, and gives its memory back.
+sample um --turn--> turned frame --L^-1--> atlas um --inverse warp--> atlas um     sample_to_atlas
+atlas um --warp--> atlas um --L--> turned frame --turn back--> sample um           atlas_to_sample
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,20 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from volumetric.errors import InputError, OutputError, RegistrationError
+from volumetric.errors import InputError, OutputError
 from volumetric.geometry.box import index3
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
+from volumetric.registration.align import Alignment, Side, align
 from volumetric.registration.ants import RECIPES
 from volumetric.registration.prepare import Prepared, even_light, normalise, resample, tissue_mask
+from volumetric.registration.refine import View, refined
 
-THREADS = 4
-"""Of the deformable part, on every machine: SyN's sums are bit-equal for an equal number of threads (another
-number moves points by up to 0.05 voxels). The linear part is repeatable with one thread only, and gets one."""
+FINEST = 16e6
+"""Voxels of the template, at most, on which the result is refined: 50 um for a mouse brain."""
 
-MARGIN = 8
-"""Empty voxels put around the template: SyN holds its outermost voxels still, and many templates touch their
-array's end, where the brain would then be held still too."""
+REFINED_SHARE = 0.4
+"""Of the time that the refinement takes where there is one, about."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +54,7 @@ def register(
     preset: str = "standard",
     seed: int = 1,
     keep: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Registration:
     """Find the maps between a sample and an atlas.
 
@@ -73,6 +66,7 @@ def register(
         seed: of the voxels that the linear stages look at.
         keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
             mm of the turned frame); they are thrown away without it.
+        on_progress: told about every second how many of a hundred parts are done.
 
     Raises `InputError` for an unknown preset, `OutputError` for a `keep` that is no folder, and
     `RegistrationError`, with the end of ANTs' messages, where ANTs fails or returns what is not finite.
@@ -82,33 +76,52 @@ def register(
     if keep is not None and not keep.is_dir():
         raise OutputError(f"the folder for the transform files does not exist: {keep}")
     start = time.monotonic()
-    with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volumetric-register-")))
-        kept = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        job = {"preset": preset, "seed": seed, "keep": str(kept)}
-        spacing = _working_spacing(atlas_space, template.shape, RECIPES[preset].largest)
-        fixed, grid = resample(normalise(template), atlas_space, spacing)
-        moving, moving_grid = resample(sample.image, sample.space, spacing)
-        wide = _widened(grid)
-        for name, space in (("fixed", wide), ("moving", moving_grid)):
-            job[name] = {"spacing_um": space.spacing_um, "origin_um": space.origin_um}
-        (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        np.save(work / "fixed.npy", np.pad(even_light(fixed, tissue_mask(fixed)), MARGIN))
-        damaged = _share(sample.damaged, sample.space, spacing) >= 0.25
-        tissue = (_share(sample.mask, sample.space, spacing) >= 0.5) & ~damaged
-        np.save(work / "moving.npy", even_light(moving, tissue))
-        if damaged.any():
-            np.save(work / "moving_mask.npy", ~damaged)
-        _run_ants(work, "linear", kept / "ants_linear.log", threads=1)
-        _run_ants(work, "deformable", kept / "ants_deformable.log", threads=THREADS)
-        linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
-    if warp.shape[1:] != tuple(n + 2 * MARGIN for n in fixed.shape):
-        raise RegistrationError(f"ANTs left its fields on another grid, {warp.shape[1:]}, than the template's")
-    if not all(np.all(np.isfinite(part)) for part in (linear, warp, inverse)):
-        raise RegistrationError("ANTs returned a transform with values that are not finite")
-    forward, backward = maps_of(sample, linear, (warp, wide), (inverse, wide))
-    backward = backward.resampled(atlas_space, index3(template.shape))
-    return Registration(forward, backward, preset, time.monotonic() - start)
+    recipe = RECIPES[preset]
+    spacing, finest = (_working_spacing(atlas_space, template.shape, n) for n in (recipe.largest, FINEST))
+    steps = recipe.refinement if finest != spacing else 0
+    by_ants = 1 - REFINED_SHARE if steps else 1.0
+
+    def tell(share: float) -> None:
+        if on_progress is not None:
+            on_progress(min(int(100 * share), 99), 100)
+
+    fixed, grid, _ = _even_template(template, atlas_space, spacing)
+    coarse = sample.at(spacing)
+    found = align(
+        Side(fixed, grid),
+        Side(even_light(coarse.image, coarse.mask), coarse.space, coarse.damaged),
+        preset=preset,
+        seed=seed,
+        keep=keep,
+        on_share=lambda share: tell(by_ants * share),
+    )
+    there, back = maps_of(sample, found)
+    if steps:
+        fixed, grid, mask = _even_template(template, atlas_space, finest)
+        fine = sample.at(finest)
+        there, back = refined(
+            View(fixed, ndimage.gaussian_filter(mask.astype(np.float32), 1.0), grid),
+            View(
+                fine.back.apply(even_light(fine.image, fine.mask)),
+                fine.back.apply((~fine.damaged).astype(np.float32)),
+                fine.sample_grid,
+            ),
+            there,
+            back,
+            steps=steps,
+            on_share=lambda share: tell(by_ants + (1 - by_ants) * share),
+        )
+    back = back.resampled(atlas_space, index3(template.shape))
+    return Registration(there, back, preset, time.monotonic() - start)
+
+
+def _even_template(
+    template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3
+) -> tuple[npt.NDArray[np.float32], VoxelSpace, npt.NDArray[np.bool_]]:
+    """The template with even light on a grid of a voxel size, that grid, and its tissue."""
+    image, grid = resample(normalise(template), space, spacing_um)
+    mask = tissue_mask(image)
+    return even_light(image, mask), grid, mask
 
 
 def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) -> Um3:
@@ -117,41 +130,12 @@ def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) 
     return um3(max(factor, 1) * step for step in space.spacing_um)
 
 
-def _share(mask: npt.NDArray[np.bool_], space: VoxelSpace, spacing_um: Um3) -> npt.NDArray[np.float32]:
-    """How much of each voxel of a coarser grid a mask covers."""
-    return resample(mask.astype(np.float32), space, spacing_um)[0]
-
-
-def maps_of(
-    sample: Prepared,
-    linear: npt.NDArray[np.float64],
-    warp: tuple[npt.NDArray[np.float32], VoxelSpace],
-    inverse_warp: tuple[npt.NDArray[np.float32], VoxelSpace],
-) -> tuple[SmoothMap, SmoothMap]:
-    """The maps there and back from what ANTs leaves: the linear part, and both fields with their grids in the atlas."""
-    return _sample_to_atlas(sample, linear, *inverse_warp), _atlas_to_sample(sample, linear, *warp)
-
-
-def _widened(space: VoxelSpace) -> VoxelSpace:
-    """The grid of an array with `MARGIN` voxels more on every side."""
-    origin = (o - MARGIN * s for o, s in zip(space.origin_um, space.spacing_um, strict=True))
-    return VoxelSpace(space.spacing_um, um3(origin))
-
-
-def _run_ants(work: Path, part: str, log: Path, *, threads: int, environment: Mapping[str, str] = os.environ) -> None:
-    with log.open("wb") as messages:
-        child = subprocess.run(
-            [sys.executable, "-m", "volumetric.registration.ants", str(work), part],
-            env={**environment, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)},
-            stdout=messages,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if child.returncode != 0:
-        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise RegistrationError(
-            f"ANTs ended with status {child.returncode} in the {part} part of the registration. Its last words:\n{tail}"
-        )
+def maps_of(sample: Prepared, found: Alignment) -> tuple[SmoothMap, SmoothMap]:
+    """The maps there (sample to atlas) and back from what ANTs leaves."""
+    return (
+        _sample_to_atlas(sample, found.linear, found.inverse_warp, found.space),
+        _atlas_to_sample(sample, found.linear, found.warp, found.space),
+    )
 
 
 def _atlas_to_sample(
