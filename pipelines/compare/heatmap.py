@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -38,7 +39,13 @@ _GAP = 0.35
 
 
 def heatmap_figure(
-    dataset: xr.Dataset, design: Design, table: pd.DataFrame, ontology: Ontology, criteria: Criteria
+    dataset: xr.Dataset,
+    design: Design,
+    table: pd.DataFrame,
+    ontology: Ontology,
+    criteria: Criteria,
+    *,
+    found: Collection[int] = (),
 ) -> Figure:
     """Log density of every region with enough cells, as standard deviations from its mean over all brains.
 
@@ -48,6 +55,7 @@ def heatmap_figure(
         table: rows of `stats.csv`.
         ontology: the hierarchy, whose order the regions take.
         criteria: what was compared; the first of its hemispheres is shown.
+        found: ids of regions that differ between groups, which get a mark.
     """
     side = criteria.hemispheres[0]
     one = Criteria(criteria.regions, (side,), criteria.min_count, criteria.min_coverage)
@@ -70,11 +78,15 @@ def heatmap_figure(
     _name_divisions(axes, layout, shown, ontology)
     if layout.row_in >= _NAMED_ROW_IN:
         for i, region in enumerate(shown):
-            acronym = axes.text(layout.across + layout.inch_across(0.06), i + 0.5, ontology[region].acronym)
+            acronym = axes.text(layout.across + layout.inch_across(0.09), i + 0.5, ontology[region].acronym)
             acronym.set(va="center", fontsize=6.5, color=INK)
+    marked = [i + 0.5 for i, region in enumerate(shown) if region in found]
+    beside = [layout.across + layout.inch_across(0.035)] * len(marked)
+    axes.scatter(beside, marked, marker="<", s=min(14.0, (60 * layout.row_in) ** 2), color=INK, linewidths=0, clip_on=False)
     where = "" if side == "both" else f", {side} hemisphere"
     counted = f"{len(shown)} region{'s' * (len(shown) != 1)}"
     words = f"{counted} with enough cells{where}, in the order of the hierarchy; grey: not imaged"
+    words += f"; triangles: {len(marked)} that differ" if marked else ""
     figure.text(0.01, 0.006, words, fontsize=7, color=MUTED, ha="left", va="bottom")
     return figure
 

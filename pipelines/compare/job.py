@@ -165,7 +165,10 @@ class Job:
             with xr.open_dataset(self.out / "densities.nc", engine="h5netcdf") as dataset:
                 dataset.load()
             if name == "heatmap":
-                figure = heatmap_figure(dataset, design, table, self.atlas.ontology, self.criteria)
+                rows = discoveries(table, test, fdr)
+                side = rows["hemisphere"] == self.criteria.hemispheres[0]
+                found = frozenset(rows.loc[side, "region_id"])
+                figure = heatmap_figure(dataset, design, table, self.atlas.ontology, self.criteria, found=found)
             else:
                 wanted = dict.fromkeys((*self.shown, *strongest(table, test, TOP_REGIONS)))
                 regions = tuple(region for region in wanted if region in self.criteria.regions)

@@ -32,7 +32,7 @@ from volumetric.statistics.dataset import study_dataset
 from volumetric.storage.atomic import write_json
 from volumetric.storage.provenance import digest, files_identity, versions
 
-VERSION = 1
+VERSION = 2
 PICTURES = ("volcano", "heatmap", "dots", "planes")
 
 BYTES_PER_MAP_VOXEL = 40

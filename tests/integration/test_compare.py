@@ -16,6 +16,8 @@ from rich.console import Console
 
 from pipelines.compare import Config, run_compare
 from pipelines.compare import job as compare
+from pipelines.compare import run as compare_run
+from pipelines.compare.heatmap import heatmap_figure
 from pipelines.config import Resources
 from pipelines.report.regions import read_regions
 from tests.small_study import StudyPlan, small_atlas, write_run, write_study
@@ -47,6 +49,10 @@ def go(design: Path, out: Path, said: io.StringIO | None = None, **settings: obj
     return result
 
 
+def table_of(out: Path) -> pd.DataFrame:
+    return compare.read_stats(out / "stats.csv")
+
+
 def test_a_planted_change_is_found_in_every_output(study: Path, tmp_path: Path) -> None:
     said = io.StringIO()
     record = go(study, tmp_path / "out", said, show="LHA")
@@ -58,7 +64,7 @@ def test_a_planted_change_is_found_in_every_output(study: Path, tmp_path: Path) 
         "regions": 63,
     }
     assert record["warnings"] == []
-    table = compare.read_stats(out / "stats.csv")
+    table = table_of(out)
     assert len(table) == 63
     found = set(table.loc[table["negative_binomial_q"] <= 0.05, "acronym"])
     assert set(CHANGES) <= found
@@ -78,6 +84,13 @@ def test_a_planted_change_is_found_in_every_output(study: Path, tmp_path: Path) 
         np.testing.assert_allclose(stored["density_per_mm3"], table["density_per_mm3"])
         group = dataset.groupby("group").mean()
         assert group["count"].sizes["group"] == 2
+
+    with xr.open_dataset(out / "densities.nc") as dataset:
+        job = compare_run.prepare(study, out, Config(), None)
+        dataset.load()
+    rows = set(table_of(out).query("negative_binomial_q <= 0.05")["region_id"])
+    figure = heatmap_figure(dataset, job.brains.design, table_of(out), job.atlas.ontology, job.criteria, found=rows)
+    assert [len(marks.get_offsets()) for marks in figure.axes[0].collections] == [len(rows)]
 
     for name in PICTURES:
         picture = imread(out / name)

@@ -46,7 +46,7 @@ def test_a_small_warp_is_found_whatever_the_tones() -> None:
     truth, identity = small_warp(1.5), SmoothMap.identity(SPACE, SHAPE)
     light = np.linspace(0.5, 1, SHAPE[2], dtype=np.float32)
     brain = (1 - seen_through(texture(), truth)) * light
-    there, back = refined(view(texture()), view(brain), identity, identity, steps=6)
+    there, back = refined(view(texture()), view(brain), identity, identity, windows=(5.0,) * 6)
     before, after = errors_vox(identity, truth), errors_vox(there, truth)
     assert np.median(before) > 0.5
     assert np.median(after) < 0.35 * np.median(before)
@@ -57,14 +57,14 @@ def test_a_small_warp_is_found_whatever_the_tones() -> None:
 
 
 def test_equal_images_stay_where_they_are() -> None:
-    moved = step(texture(), texture(), np.ones(SHAPE, np.float32))
+    moved = step(texture(), texture(), np.ones(SHAPE, np.float32), 5.0)
     assert np.abs(moved).max() < 1e-3
 
 
 def test_what_has_no_weight_moves_nothing() -> None:
     identity = SmoothMap.identity(SPACE, SHAPE)
     nothing = View(texture(5), np.zeros(SHAPE, np.float32), SPACE)
-    there, back = refined(view(texture()), nothing, identity, identity, steps=2)
+    there, back = refined(view(texture()), nothing, identity, identity, windows=(5.0,) * 2)
     assert not there.displacement_um.any()
     assert not back.displacement_um.any()
 
@@ -73,8 +73,10 @@ def test_what_has_no_weight_moves_nothing() -> None:
 @settings(max_examples=12, deadline=None)
 def test_images_that_have_nothing_in_common_do_not_fold_the_map(seed: int, sigma: float) -> None:
     identity = SmoothMap.identity(SPACE, SHAPE)
-    moved = step(texture(seed, sigma), texture(seed + 1, sigma), np.ones(SHAPE, np.float32))
+    moved = step(texture(seed, sigma), texture(seed + 1, sigma), np.ones(SHAPE, np.float32), 5.0)
     assert np.linalg.norm(moved, axis=0).max() <= LONGEST
-    there, back = refined(view(texture(seed, sigma)), view(texture(seed + 1, sigma)), identity, identity, steps=3)
+    there, back = refined(
+        view(texture(seed, sigma)), view(texture(seed + 1, sigma)), identity, identity, windows=(5.0,) * 3
+    )
     assert folding_fraction(there) == 0
     assert folding_fraction(back) == 0

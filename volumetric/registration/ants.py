@@ -71,20 +71,21 @@ class Recipe:
         deformable: the stages of SyN.
         largest: voxels of the template that ANTs is given; a larger one is halved, or more, because one full iteration
             at 50 um takes half a minute.
-        refinement: steps of `refine` at the template's own resolution where ANTs was given a coarser one.
+        refinement: windows of the steps of `refine`, taken on ANTs' voxels and then on those of a finer template.
         sampling: share of the voxels from which the linear stages estimate the mutual information.
         bins: of their joint histogram.
     """
 
     linear: tuple[Level, ...]
     deformable: tuple[Deformation, ...]
-    refinement: int
+    refinement: tuple[float, ...]
     largest: float = 2.5e6
     sampling: float = 0.25
     bins: int = 32
 
 
 LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
+REFINEMENT = (5.0, 5.0, 4.0)
 COARSE: tuple[Level, ...] = ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1))
 
 
@@ -93,15 +94,15 @@ def _mattes(last: Level) -> Deformation:
 
 
 RECIPES = {
-    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),), refinement=0),
-    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),), refinement=6),
+    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),), refinement=()),
+    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),), refinement=REFINEMENT),
     "accurate": Recipe(
         LINEAR,
         (
             _mattes((0, 1, 0)),
             Deformation("CC", 2, ((30, 2, 1), (12, 1, 0)), flow_sigma=12.0, total_sigma=0.5, gradient_step=0.3),
         ),
-        refinement=6,
+        refinement=REFINEMENT,
     ),
 }
 """Presets by name; what each reaches is measured in `benchmarks/results/registration.json`."""

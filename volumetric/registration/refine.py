@@ -1,4 +1,4 @@
-"""The last fraction of a voxel: a registration corrected at a resolution where SyN takes too long.
+"""The last fraction of a voxel: a registration corrected where SyN takes too long, or has ended.
 
 Each step finds, around every voxel, the small displacement that explains best what still differs: the least squares of
 Lucas and Kanade (IJCAI 1981) in three dimensions, with the slopes of both images (Benhimane and Malis, IROS 2004).
@@ -11,7 +11,7 @@ next: it cannot fold, and its inverse is found by iteration. Steps are composed,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,9 +26,6 @@ from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.quality import sample_through
 
 Image = npt.NDArray[np.float32]
-
-WINDOW = 5.0
-"""Sigma in voxels of the neighbourhood that moves as one."""
 
 TONE = 6.0
 """Sigma in voxels of the neighbourhood whose tones are fitted."""
@@ -67,36 +64,47 @@ def refined(
     there: SmoothMap,
     back: SmoothMap,
     *,
-    steps: int,
+    windows: Sequence[float],
     on_share: Callable[[float], None] = lambda share: None,
 ) -> tuple[SmoothMap, SmoothMap]:
     """The maps there (moving to fixed) and back, corrected; the first on its own grid, the other on `fixed`'s.
 
-    `on_share` is told before every step which share of them is done.
+    Args:
+        fixed: the template.
+        moving: the brain.
+        there: the map to be corrected.
+        back: its inverse.
+        windows: of the steps, sigmas in voxels of the neighbourhood that moves as one. Narrower than 4 they follow
+            noise and light: on a phantom with uneven light, cells leave their regions again.
+        on_share: told before every step which share of them is done.
     """
     shape = index3(fixed.image.shape)
     back = back.resampled(fixed.space, shape)
-    for number in range(steps):
-        on_share(number / steps)
+    for number, window in enumerate(windows):
+        on_share(number / len(windows))
         seen = sample_through(moving.image, moving.space, back, order=3)
         weight = fixed.weight * sample_through(moving.weight, moving.space, back)
-        moved = step(fixed.image, seen, weight) * np.asarray(fixed.space.spacing_um, np.float32)[:, None, None, None]
+        moved = (
+            step(fixed.image, seen, weight, window)
+            * np.asarray(fixed.space.spacing_um, np.float32)[:, None, None, None]
+        )
         correction = SmoothMap(np.eye(3, 4), moved, fixed.space)
         back = correction.then(back)
         there = there.then(correction.inverse(fixed.space, shape))
     return there, back
 
 
-def step(fixed: Image, seen: Image, weight: Image) -> Image:
+def step(fixed: Image, seen: Image, weight: Image, window: float) -> Image:
     """The displacement in voxels, (3, Z, Y, X) float32, along which to look in `seen` for what `fixed` shows.
 
     Args:
         fixed: (Z, Y, X) float32 in 0 to 1.
         seen: the other image on the same grid.
         weight: the same shape, 0 where one of them shows nothing.
+        window: sigma in voxels of the neighbourhood that moves as one.
     """
     with ThreadPoolExecutor(THREADS) as pool:
-        system = _normal_equations(fixed, seen, weight, pool)
+        system = _normal_equations(fixed, seen, weight, window, pool)
         moved = np.empty((3, *fixed.shape), np.float32)
         list(pool.map(lambda z: _solve(system[:, z], moved[:, z]), range(len(fixed))))
         smooth = list(pool.map(lambda component: _smooth(component, SMOOTH), moved))
@@ -107,15 +115,15 @@ UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 """The entries of a symmetric 3 x 3 matrix."""
 
 
-def _normal_equations(fixed: Image, seen: Image, weight: Image, pool: ThreadPoolExecutor) -> Image:
+def _normal_equations(fixed: Image, seen: Image, weight: Image, window: float, pool: ThreadPoolExecutor) -> Image:
     """Least squares around every voxel: the upper half of the matrix, then the right side; (9, Z, Y, X)."""
     line = _Line.fitted(fixed, seen, pool)
     trust = line.explained * weight
     slopes = list(
         pool.map(lambda axis: (np.gradient(fixed, axis=axis) + line.slope * np.gradient(seen, axis=axis)) / 2, range(3))
     )
-    left = pool.map(lambda entry: _smooth(slopes[entry[0]] * slopes[entry[1]] * trust, WINDOW), UPPER)
-    right = pool.map(lambda slope: _smooth(slope * line.residual * trust, WINDOW), slopes)
+    left = pool.map(lambda entry: _smooth(slopes[entry[0]] * slopes[entry[1]] * trust, window), UPPER)
+    right = pool.map(lambda slope: _smooth(slope * line.residual * trust, window), slopes)
     return np.stack([*left, *right])
 
 

@@ -1,4 +1,4 @@
-"""Registering a prepared brain to an atlas: by ANTs, refined where that worked on coarser voxels, as smooth maps.
+"""Registering a prepared brain to an atlas: by ANTs, then refined, as smooth maps.
 
 sample um --turn--> turned frame --L^-1--> atlas um --inverse warp--> atlas um     sample_to_atlas
 atlas um --warp--> atlas um --L--> turned frame --turn back--> sample um           atlas_to_sample
@@ -28,8 +28,8 @@ from volumetric.registration.refine import View, refined
 FINEST = 16e6
 """Voxels of the template, at most, on which the result is refined: 50 um for a mouse brain."""
 
-REFINED_SHARE = 0.4
-"""Of the time that the refinement takes where there is one, about."""
+TIME_SHARES = ((1.0,), (0.95, 1.0), (0.65, 0.7, 1.0))
+"""Where ANTs and each refinement end, about, by the number of the refinements."""
 
 
 @dataclass(frozen=True)
@@ -78,50 +78,46 @@ def register(
     start = time.monotonic()
     recipe = RECIPES[preset]
     spacing, finest = (_working_spacing(atlas_space, template.shape, n) for n in (recipe.largest, FINEST))
-    steps = recipe.refinement if finest != spacing else 0
-    by_ants = 1 - REFINED_SHARE if steps else 1.0
+    resolutions = dict.fromkeys((spacing, finest)) if recipe.refinement else ()
+    ends = TIME_SHARES[len(resolutions)]
 
-    def tell(share: float) -> None:
-        if on_progress is not None:
-            on_progress(min(int(100 * share), 99), 100)
+    def tell(stage: int) -> Callable[[float], None]:
+        begin, end = (0.0, *ends)[stage : stage + 2]
 
-    fixed, grid, _ = _even_template(template, atlas_space, spacing)
-    coarse = sample.at(spacing)
+        def of_stage(share: float) -> None:
+            if on_progress is not None:
+                on_progress(min(int(100 * (begin + share * (end - begin))), 99), 100)
+
+        return of_stage
+
+    fixed, coarse = _template_view(template, atlas_space, spacing), sample.at(spacing)
     found = align(
-        Side(fixed, grid),
+        Side(fixed.image, fixed.space),
         Side(even_light(coarse.image, coarse.mask), coarse.space, coarse.damaged),
         preset=preset,
         seed=seed,
         keep=keep,
-        on_share=lambda share: tell(by_ants * share),
+        on_share=tell(0),
     )
     there, back = maps_of(sample, found)
-    if steps:
-        fixed, grid, mask = _even_template(template, atlas_space, finest)
-        fine = sample.at(finest)
-        there, back = refined(
-            View(fixed, ndimage.gaussian_filter(mask.astype(np.float32), 1.0), grid),
-            View(
-                fine.back.apply(even_light(fine.image, fine.mask)),
-                fine.back.apply((~fine.damaged).astype(np.float32)),
-                fine.sample_grid,
-            ),
-            there,
-            back,
-            steps=steps,
-            on_share=lambda share: tell(by_ants + (1 - by_ants) * share),
-        )
+    for stage, step in enumerate(resolutions, start=1):
+        fixed, moving = _template_view(template, atlas_space, step), _sample_view(sample.at(step))
+        there, back = refined(fixed, moving, there, back, windows=recipe.refinement, on_share=tell(stage))
     back = back.resampled(atlas_space, index3(template.shape))
     return Registration(there, back, preset, time.monotonic() - start)
 
 
-def _even_template(
-    template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3
-) -> tuple[npt.NDArray[np.float32], VoxelSpace, npt.NDArray[np.bool_]]:
-    """The template with even light on a grid of a voxel size, that grid, and its tissue."""
+def _template_view(template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3) -> View:
+    """The template in even light on voxels of a size; its tissue counts."""
     image, grid = resample(normalise(template), space, spacing_um)
     mask = tissue_mask(image)
-    return even_light(image, mask), grid, mask
+    return View(even_light(image, mask), ndimage.gaussian_filter(mask.astype(np.float32), 1.0), grid)
+
+
+def _sample_view(sample: Prepared) -> View:
+    """The brain in even light, in its own axes; what was imaged and is not damaged counts."""
+    image, sound = even_light(sample.image, sample.mask), (~sample.damaged).astype(np.float32)
+    return View(sample.back.apply(image), sample.back.apply(sound), sample.sample_grid)
 
 
 def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) -> Um3:
