@@ -82,7 +82,9 @@ def heatmap_figure(
             acronym.set(va="center", fontsize=6.5, color=INK)
     marked = [i + 0.5 for i, region in enumerate(shown) if region in found]
     beside = [layout.across + layout.inch_across(0.035)] * len(marked)
-    axes.scatter(beside, marked, marker="<", s=min(14.0, (60 * layout.row_in) ** 2), color=INK, linewidths=0, clip_on=False)
+    axes.scatter(
+        beside, marked, marker="<", s=min(14.0, (60 * layout.row_in) ** 2), color=INK, linewidths=0, clip_on=False
+    )
     where = "" if side == "both" else f", {side} hemisphere"
     counted = f"{len(shown)} region{'s' * (len(shown) != 1)}"
     words = f"{counted} with enough cells{where}, in the order of the hierarchy; grey: not imaged"

@@ -71,7 +71,7 @@ class Recipe:
         deformable: the stages of SyN.
         largest: voxels of the template that ANTs is given; a larger one is halved, or more, because one full iteration
             at 50 um takes half a minute.
-        refinement: windows of the steps of `refine`, taken on ANTs' voxels and then on those of a finer template.
+        refinement: windows of the steps of `refine`, in voxels of the template.
         sampling: share of the voxels from which the linear stages estimate the mutual information.
         bins: of their joint histogram.
     """
@@ -85,7 +85,7 @@ class Recipe:
 
 
 LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
-REFINEMENT = (5.0, 5.0, 4.0)
+REFINEMENT = (8.0, 5.0, 5.0, 4.0)
 COARSE: tuple[Level, ...] = ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1))
 
 

@@ -2,8 +2,9 @@
 
 Each step finds, around every voxel, the small displacement that explains best what still differs: the least squares of
 Lucas and Kanade (IJCAI 1981) in three dimensions, with the slopes of both images (Benhimane and Malis, IROS 2004).
-Tones need not agree: the brain's are fitted to the template's by a straight line in every neighbourhood (after Guimond
-et al., IEEE Transactions on Medical Imaging 2001), which counts by how much of the template the line explains.
+Tones need not agree: the brain's are fitted to the template's by a straight line in every neighbourhood (after Guimond et
+al., IEEE Transactions on Medical Imaging 2001), which counts by how much of the template the line explains. What fits far
+worse than its surroundings, as a vessel or haze that only one of them has, counts little (Geman and McClure 1987).
 
 A step is shorter than `LONGEST` and smoothed by `SMOOTH`, so that it changes by at most 0.27 voxels from a voxel to the
 next: it cannot fold, and its inverse is found by iteration. Steps are composed, not added.
@@ -75,7 +76,7 @@ def refined(
         there: the map to be corrected.
         back: its inverse.
         windows: of the steps, sigmas in voxels of the neighbourhood that moves as one. Narrower than 4 they follow
-            noise and light: on a phantom with uneven light, cells leave their regions again.
+            noise and light.
         on_share: told before every step which share of them is done.
     """
     shape = index3(fixed.image.shape)
@@ -118,7 +119,8 @@ UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 def _normal_equations(fixed: Image, seen: Image, weight: Image, window: float, pool: ThreadPoolExecutor) -> Image:
     """Least squares around every voxel: the upper half of the matrix, then the right side; (9, Z, Y, X)."""
     line = _Line.fitted(fixed, seen, pool)
-    trust = line.explained * weight
+    usual = _smooth(line.residual**2, window)
+    trust = line.explained * weight / (1 + line.residual**2 / (2 * usual + FLAT)) ** 2
     slopes = list(
         pool.map(lambda axis: (np.gradient(fixed, axis=axis) + line.slope * np.gradient(seen, axis=axis)) / 2, range(3))
     )

@@ -28,9 +28,6 @@ from volumetric.registration.refine import View, refined
 FINEST = 16e6
 """Voxels of the template, at most, on which the result is refined: 50 um for a mouse brain."""
 
-TIME_SHARES = ((1.0,), (0.95, 1.0), (0.65, 0.7, 1.0))
-"""Where ANTs and each refinement end, about, by the number of the refinements."""
-
 
 @dataclass(frozen=True)
 class Registration:
@@ -78,17 +75,11 @@ def register(
     start = time.monotonic()
     recipe = RECIPES[preset]
     spacing, finest = (_working_spacing(atlas_space, template.shape, n) for n in (recipe.largest, FINEST))
-    resolutions = dict.fromkeys((spacing, finest)) if recipe.refinement else ()
-    ends = TIME_SHARES[len(resolutions)]
+    by_ants = 0.65 if finest != spacing else 0.95  # of the time, about
 
-    def tell(stage: int) -> Callable[[float], None]:
-        begin, end = (0.0, *ends)[stage : stage + 2]
-
-        def of_stage(share: float) -> None:
-            if on_progress is not None:
-                on_progress(min(int(100 * (begin + share * (end - begin))), 99), 100)
-
-        return of_stage
+    def tell(share: float) -> None:
+        if on_progress is not None:
+            on_progress(min(int(100 * share), 99), 100)
 
     fixed, coarse = _template_view(template, atlas_space, spacing), sample.at(spacing)
     found = align(
@@ -97,12 +88,18 @@ def register(
         preset=preset,
         seed=seed,
         keep=keep,
-        on_share=tell(0),
+        on_share=lambda share: tell(by_ants * share),
     )
     there, back = maps_of(sample, found)
-    for stage, step in enumerate(resolutions, start=1):
-        fixed, moving = _template_view(template, atlas_space, step), _sample_view(sample.at(step))
-        there, back = refined(fixed, moving, there, back, windows=recipe.refinement, on_share=tell(stage))
+    if recipe.refinement:
+        there, back = refined(
+            _template_view(template, atlas_space, finest),
+            _sample_view(sample.at(finest)),
+            there,
+            back,
+            windows=recipe.refinement,
+            on_share=lambda share: tell(by_ants + (1 - by_ants) * share),
+        )
     back = back.resampled(atlas_space, index3(template.shape))
     return Registration(there, back, preset, time.monotonic() - start)
 
