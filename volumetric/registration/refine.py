@@ -1,10 +1,11 @@
 """The last fraction of a voxel: a registration corrected where SyN takes too long, or has ended.
 
-Each step finds, around every voxel, the small displacement that explains best what still differs: the least squares of
-Lucas and Kanade (IJCAI 1981) in three dimensions, with the slopes of both images (Benhimane and Malis, IROS 2004).
-Tones need not agree: the brain's are fitted to the template's by a straight line in every neighbourhood (after Guimond et
-al., IEEE Transactions on Medical Imaging 2001), which counts by how much of the template the line explains. What fits far
-worse than its surroundings, as a vessel or haze that only one of them has, counts little (Geman and McClure 1987).
+Each step finds, around every voxel, the small displacement that explains best what still differs: the least squares
+of Lucas and Kanade (IJCAI 1981) in three dimensions, with the slopes of both images (Benhimane and Malis, IROS 2004).
+Tones need not agree: the brain's are fitted to the template's by a straight line in every neighbourhood (after
+Guimond et al., IEEE Transactions on Medical Imaging 2001), which counts by how much of the template the line
+explains. What fits far worse than its surroundings, as a vessel or haze of one brain alone, counts little (Geman and
+McClure 1987).
 
 A step is shorter than `LONGEST` and smoothed by `SMOOTH`, so that it changes by at most 0.27 voxels from a voxel to the
 next: it cannot fold, and its inverse is found by iteration. Steps are composed, not added.
