@@ -24,7 +24,7 @@ from pipelines.report.crops import choose_crops, crop_figure, crop_side, display
 from pipelines.report.density import density_figure, profile_figure, projected_counts, smoothing_um
 from pipelines.report.inputs import RunInputs, open_run
 from pipelines.report.picture import Picture, encode
-from pipelines.report.planes import overlay
+from pipelines.report.planes import overlay_figure
 from pipelines.report.regions import RegionRow, brain_total, region_rows, shown_depth, top_regions
 from pipelines.workspace import RunFolder
 from volumetric.storage.atomic import write_text
@@ -127,7 +127,7 @@ def _overlays(inputs: RunInputs, shown: tuple[View, ...], brain: Brain, rows: li
     pictures = []
     for view in shown:
         panels = [(view, share) for share in _POSITIONS[view.name]]
-        figure = overlay(
+        figure = overlay_figure(
             inputs.reference,
             inputs.reference_channel,
             inputs.labels,

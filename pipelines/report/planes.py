@@ -160,7 +160,7 @@ class Marks:
     landmarks_um: Points | None = None
 
 
-def overlay(
+def overlay_figure(
     volume: Volume,
     channel: str | None,
     labels: Volume,
@@ -225,7 +225,7 @@ def overlay_png(
         [(view, 0.35 if view.name == "sagittal" else 0.5) for view in shown],
         [(shown[0], share) for share in CORONAL_SHARES],
     )
-    figure = overlay(
+    figure = overlay_figure(
         volume,
         channel,
         labels,

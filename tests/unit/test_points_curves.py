@@ -49,8 +49,8 @@ def test_a_curve_by_hand() -> None:
 
 def test_a_surer_point_keeps_its_hit_when_another_comes_nearer() -> None:
     """One true point: the second point is nearer, and false all the same; two true points: both have one."""
-    assert score_tile([[0.0]], [[0.5], [0.1]], [0.9, 0.8], 1).hit.tolist() == [True, False]
-    assert score_tile([[0.0], [1.4]], [[0.6], [0.1]], [0.9, 0.8], 1).hit.tolist() == [True, True]
+    assert score_tile([[0.0, 0]], [[0.5, 0], [0.1, 0]], [0.9, 0.8], 1).hit.tolist() == [True, False]
+    assert score_tile([[0.0, 0], [1.4, 0]], [[0.6, 0], [0.1, 0]], [0.9, 0.8], 1).hit.tolist() == [True, True]
 
 
 def test_tiles_count_by_their_weight() -> None:
@@ -70,7 +70,7 @@ def test_nothing_found_and_nothing_to_find() -> None:
     with pytest.raises(InputError, match="no tiles"):
         curve([])
     with pytest.raises(InputError, match="score"):
-        score_tile([[0.0]], [[0.0]], [float("nan")], 1)
+        score_tile([[0.0, 0]], [[0.0, 0]], [float("nan")], 1)
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:

@@ -8,7 +8,8 @@ from scipy import ndimage
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.quality import folding_fraction, inverse_consistency_um
-from volumetric.registration.refine import LONGEST, View, refined, step
+from volumetric.registration.refine import LONGEST, refined, step
+from volumetric.registration.view import View
 
 SHAPE = (48, 44, 52)
 SPACE = VoxelSpace((50.0, 50.0, 50.0))

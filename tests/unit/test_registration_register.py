@@ -11,11 +11,12 @@ from volumetric.errors import InputError, OutputError, RegistrationError
 from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
-from volumetric.registration.align import Side, align
+from volumetric.registration.align import align
 from volumetric.registration.ants import RECIPES, fitted, share_done
 from volumetric.registration.prepare import Prepared, prepare
 from volumetric.registration.quality import folding_fraction, inverse_consistency_um
 from volumetric.registration.register import Registration, register
+from volumetric.registration.view import View
 
 SPACING = 50.0
 SHAPE = (44, 36, 40)
@@ -94,9 +95,10 @@ def test_a_small_crop_gives_a_map() -> None:
 
 def test_a_crash_tells_its_last_words() -> None:
     space = VoxelSpace((SPACING,) * 3)
-    flat = Side(np.zeros((2, 2), np.float32), space)  # type: ignore[arg-type]
+    image = template()
+    flat = View(np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32), space)
     with pytest.raises(RegistrationError, match="linear part") as caught:
-        align(flat, Side(template(), space), preset="fast", seed=1)
+        align(flat, View(image, np.ones_like(image), space), preset="fast", seed=1)
     assert "Error" in str(caught.value)
 
 

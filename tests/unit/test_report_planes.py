@@ -15,7 +15,7 @@ from pipelines.report.anatomy import views
 from pipelines.report.brain import find_brain, frame
 from pipelines.report.density import density_map, projected_counts
 from pipelines.report.picture import render, round_length
-from pipelines.report.planes import Marks, borders, draw_borders, grey_window, overlay, plane_level, read_plane
+from pipelines.report.planes import Marks, borders, draw_borders, grey_window, overlay_figure, plane_level, read_plane
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.orientation import ORIENTATIONS, AxisMap
@@ -74,7 +74,9 @@ def test_light_on_the_left_is_drawn_on_the_left(tmp_path: Path, orientation: str
     volume = write_volume(tmp_path / "v.ome.zarr", turn.apply(image).copy(), (100.0, 100.0, 100.0), orientation)
     regions = write_volume(tmp_path / "l.ome.zarr", turn.apply(labels).copy(), (100.0, 100.0, 100.0), orientation)
     coronal = views(orientation)[0]
-    figure = overlay(volume, None, regions, brain=find_brain(regions), rows=[[(coronal, 0.5)]], colours={}, width_in=4)
+    figure = overlay_figure(
+        volume, None, regions, brain=find_brain(regions), rows=[[(coronal, 0.5)]], colours={}, width_in=4
+    )
     shown = pixels(figure)
     middle = shown[shown.shape[0] // 3 : 2 * shown.shape[0] // 3]
     width = middle.shape[1]
@@ -172,7 +174,7 @@ def test_what_the_user_added_is_drawn_where_it_lies(tmp_path: Path) -> None:
     coronal = views("asl")[0]
 
     def drawn(marks: Marks, colour: tuple[bool, bool, bool], share: float = 0.5) -> np.ndarray:
-        figure = overlay(
+        figure = overlay_figure(
             black,
             None,
             regions,

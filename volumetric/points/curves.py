@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from volumetric.errors import InputError
+from volumetric.points.matching import checked_points, neighbours
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -42,21 +42,20 @@ def score_tile(truth: npt.ArrayLike, found: npt.ArrayLike, score: npt.ArrayLike,
     """Tell hits from false points.
 
     Args:
-        truth: (n, d) coordinates.
+        truth: (n, d) coordinates, d = 2 or 3.
         found: (m, d), in the same unit.
         score: (m,), higher is surer; points of one score are one step of a curve.
         tolerance: the largest distance of a pair, inclusive.
 
-    Raises `InputError` for shapes that do not fit, or a score that is no number.
+    Raises `InputError` for shapes that do not fit, or what is not finite.
     """
     scores = np.asarray(score, dtype=np.float64).reshape(-1)
-    true = np.asarray(truth, dtype=np.float64)
-    points = np.asarray(found, dtype=np.float64)
-    if len(points) != len(scores) or np.isnan(scores).any():
-        raise InputError(f"each of the {len(points)} points needs a score that is a number, got {len(scores)}")
+    true, points = checked_points(truth, "true"), checked_points(found, "found")
+    if len(points) != len(scores) or not np.all(np.isfinite(scores)):
+        raise InputError(f"each of the {len(points)} points needs a score that is finite, got {len(scores)} scores")
     hit = np.zeros(len(scores), dtype=np.bool_)
     if len(true) and len(points):
-        near = KDTree(points).query_ball_tree(KDTree(true), tolerance * (1 + 1e-12))
+        near = neighbours(points, true, tolerance)
         taken_by: dict[int, int] = {}
         for one in np.argsort(-scores, kind="stable"):
             hit[one] = _augment(int(one), near, taken_by)
@@ -93,7 +92,7 @@ class Curve:
 
     Args:
         threshold: points with this score or more are kept.
-        precision: share of them that are hits; the first figure of an empty set is 1.
+        precision: share of them that are hits; 1 where none is kept.
         recall: share of the true points that are hit; 0 where there are none.
         false_per_tile: points that are no hits, a tile.
     """

@@ -38,7 +38,7 @@ def match_points(truth_um: npt.ArrayLike, found_um: npt.ArrayLike, tolerance_um:
     >>> match_points([[0.0, 0.0], [0.0, 4.0]], [[0.0, 3.0]], 5.0)
     array([[1, 0]])
     """
-    truth, found = _checked(truth_um, "true"), _checked(found_um, "found")
+    truth, found = checked_points(truth_um, "true"), checked_points(found_um, "found")
     if not (np.isfinite(tolerance_um) and tolerance_um >= 0):
         raise InputError(f"the tolerance must be a number >= 0, got {tolerance_um}")
     if len(truth) == 0 or len(found) == 0:
@@ -60,7 +60,8 @@ def match_points(truth_um: npt.ArrayLike, found_um: npt.ArrayLike, tolerance_um:
     return result[np.argsort(result[:, 0])]
 
 
-def _checked(points: npt.ArrayLike, name: str) -> Floats:
+def checked_points(points: npt.ArrayLike, name: str) -> Floats:
+    """(n, 2) or (n, 3) float64; `InputError`, which calls the points by name, for all else or what is not finite."""
     array = np.asarray(points, dtype=np.float64)
     if array.size == 0:
         return array.reshape(0, array.shape[1] if array.ndim == 2 else 3)
@@ -71,8 +72,14 @@ def _checked(points: npt.ArrayLike, name: str) -> Floats:
     return array
 
 
+def neighbours(points: Floats, others: Floats, tolerance: float) -> list[list[int]]:
+    """For each point the indices of the other points within the tolerance, inclusive."""
+    near: list[list[int]] = KDTree(points).query_ball_tree(KDTree(others), tolerance * (1 + 1e-12))
+    return near
+
+
 def _candidates(truth: Floats, found: Floats, tolerance: float) -> tuple[Pairs, Pairs, Floats]:
-    near = KDTree(truth).query_ball_tree(KDTree(found), tolerance * (1 + 1e-12))
+    near = neighbours(truth, found, tolerance)
     counts = np.fromiter((len(n) for n in near), dtype=np.int64, count=len(near))
     rows = np.repeat(np.arange(len(truth), dtype=np.int64), counts)
     cols = np.fromiter((c for n in near for c in n), dtype=np.int64, count=int(counts.sum()))

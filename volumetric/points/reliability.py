@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 from volumetric.errors import InputError
 
@@ -93,18 +94,12 @@ def fit_isotonic(score: npt.ArrayLike, event: npt.ArrayLike) -> Isotonic:
     scores, happened = np.asarray(score, dtype=np.float64), np.asarray(event, dtype=np.float64)
     if not len(scores) or scores.shape != happened.shape or not np.all(np.isfinite(scores)):
         raise InputError(f"a calibration needs scores with their events, got {scores.shape} and {happened.shape}")
-    order = np.argsort(scores, kind="stable")
-    levels: list[tuple[float, float, float]] = []  # scores, events and number
-    for value, number in zip(scores[order], happened[order], strict=True):
-        level = (value, number, 1.0)
-        while levels and levels[-1][1] * level[2] >= level[1] * levels[-1][2]:
-            last = levels.pop()
-            level = (last[0] + level[0], last[1] + level[1], last[2] + level[2])
-        levels.append(level)
-    sums, events, counts = np.array(levels).T
-    probability = np.maximum.accumulate((events + 0.5) / (counts + 1))
-    knots, first = np.unique(sums / counts, return_index=True)
-    return Isotonic(tuple(knots.tolist()), tuple(probability[first].tolist()))
+    distinct, number, count = np.unique(scores, return_inverse=True, return_counts=True)
+    events = np.bincount(number, weights=happened)
+    starts = isotonic_regression(events / count, weights=count).blocks[:-1]
+    sums, hits, counts = (np.add.reduceat(values, starts) for values in (distinct * count, events, count))
+    probability = np.maximum.accumulate((hits + 0.5) / (counts + 1))
+    return Isotonic(tuple((sums / counts).tolist()), tuple(probability.tolist()))
 
 
 def _checked(probability: npt.ArrayLike, event: npt.ArrayLike) -> tuple[Floats, Floats]:

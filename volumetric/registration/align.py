@@ -18,6 +18,7 @@ import numpy.typing as npt
 from volumetric.errors import RegistrationError
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.registration.ants import RECIPES, fitted, share_done
+from volumetric.registration.view import View
 
 THREADS = 4
 """Of the deformable part, on every machine: SyN's sums are bit-equal for an equal number of threads (another
@@ -38,21 +39,6 @@ OnShare = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of the two images.
-
-    Args:
-        image: (Z, Y, X) float32.
-        space: its voxels, um.
-        ignored: (Z, Y, X) bool, where it shows nothing to go by.
-    """
-
-    image: npt.NDArray[np.float32]
-    space: VoxelSpace
-    ignored: npt.NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True)
 class Alignment:
     """What ANTs leaves, in um: fixed p lies at moving `L(p + warp(p))`, q at `L^-1(q) + inverse_warp(L^-1(q))`.
 
@@ -69,12 +55,18 @@ class Alignment:
 
 
 def align(
-    fixed: Side, moving: Side, *, preset: str, seed: int, keep: Path | None = None, on_share: OnShare | None = None
+    fixed: View,
+    moving: View,
+    *,
+    preset: str,
+    seed: int,
+    keep: Path | None = None,
+    on_share: OnShare = lambda share: None,
 ) -> Alignment:
     """Run a recipe of `ants.RECIPES`.
 
     Args:
-        fixed: the template.
+        fixed: the template; ANTs looks at all of it.
         moving: the brain.
         preset: name of the recipe.
         seed: of the voxels that the linear stages look at.
@@ -100,13 +92,12 @@ def align(
         padded = np.pad(fixed.image, MARGIN)
         np.save(work / "fixed.npy", padded)
         np.save(work / "moving.npy", moving.image)
-        if moving.ignored is not None and moving.ignored.any():
-            np.save(work / "moving_mask.npy", ~moving.ignored)
+        if not moving.weight.all():
+            np.save(work / "moving_mask.npy", moving.weight > 0)
         recipe = fitted(RECIPES[preset], (padded.shape, moving.image.shape))
 
         def look(log: str) -> None:
-            if on_share is not None:
-                on_share(LINEAR_SHARE + (1 - LINEAR_SHARE) * share_done(recipe, log))
+            on_share(LINEAR_SHARE + (1 - LINEAR_SHARE) * share_done(recipe, log))
 
         _run_ants(work, "linear", kept / "ants_linear.log", threads=1)
         _run_ants(work, "deformable", kept / "ants_deformable.log", threads=THREADS, on_look=look)

@@ -7,7 +7,7 @@ Guimond et al., IEEE Transactions on Medical Imaging 2001), which counts by how 
 explains. What fits far worse than its surroundings, as a vessel or haze of one brain alone, counts little (Geman and
 McClure 1987).
 
-A step is shorter than `LONGEST` and smoothed by `SMOOTH`, so that it changes by at most 0.27 voxels from a voxel to the
+A step is shorter than `LONGEST` and smoothed by `SMOOTH`, so that it changes by at most 0.31 voxels from a voxel to the
 next: it cannot fold, and its inverse is found by iteration. Steps are composed, not added.
 """
 
@@ -23,9 +23,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from volumetric.geometry.box import index3
-from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.quality import sample_through
+from volumetric.registration.view import View
 
 Image = npt.NDArray[np.float32]
 
@@ -41,23 +41,11 @@ EDGE = 12
 FLAT = 1e-5
 """Variance and squared slope, of images in 0 to 1, below which a neighbourhood says nothing of where it lies."""
 
+UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+"""The entries of a symmetric 3 x 3 matrix."""
+
 THREADS = 4
 """Whatever their number, the result is the same."""
-
-
-@dataclass(frozen=True)
-class View:
-    """An image to be matched.
-
-    Args:
-        image: (Z, Y, X) float32 in 0 to 1.
-        weight: the same shape, 0 where it shows nothing to be matched.
-        space: where its voxels lie, um.
-    """
-
-    image: Image
-    weight: Image
-    space: VoxelSpace
 
 
 def refined(
@@ -111,10 +99,6 @@ def step(fixed: Image, seen: Image, weight: Image, window: float) -> Image:
         list(pool.map(lambda z: _solve(system[:, z], moved[:, z]), range(len(fixed))))
         smooth = list(pool.map(lambda component: _smooth(component, SMOOTH), moved))
     return np.stack(smooth) * _ends(fixed.shape)
-
-
-UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-"""The entries of a symmetric 3 x 3 matrix."""
 
 
 def _normal_equations(fixed: Image, seen: Image, weight: Image, window: float, pool: ThreadPoolExecutor) -> Image:

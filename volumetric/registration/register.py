@@ -20,10 +20,11 @@ from volumetric.errors import InputError, OutputError
 from volumetric.geometry.box import index3
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
-from volumetric.registration.align import Alignment, Side, align
+from volumetric.registration.align import Alignment, align
 from volumetric.registration.ants import RECIPES
-from volumetric.registration.prepare import Prepared, even_light, normalise, resample, tissue_mask
-from volumetric.registration.refine import View, refined
+from volumetric.registration.prepare import Prepared
+from volumetric.registration.refine import refined
+from volumetric.registration.view import sample_view, template_view, turned_back
 
 FINEST = 16e6
 """Voxels of the template, at most, on which the result is refined: 50 um for a mouse brain."""
@@ -81,10 +82,10 @@ def register(
         if on_progress is not None:
             on_progress(min(int(100 * share), 99), 100)
 
-    fixed, coarse = _template_view(template, atlas_space, spacing), sample.at(spacing)
+    fixed, moving = template_view(template, atlas_space, spacing), sample_view(sample.at(spacing))
     found = align(
-        Side(fixed.image, fixed.space),
-        Side(even_light(coarse.image, coarse.mask), coarse.space, coarse.damaged),
+        fixed,
+        moving,
         preset=preset,
         seed=seed,
         keep=keep,
@@ -92,9 +93,12 @@ def register(
     )
     there, back = maps_of(sample, found)
     if recipe.refinement:
+        fine = sample.at(finest)
+        if finest != spacing:
+            fixed, moving = template_view(template, atlas_space, finest), sample_view(fine)
         there, back = refined(
-            _template_view(template, atlas_space, finest),
-            _sample_view(sample.at(finest)),
+            fixed,
+            turned_back(moving, fine),
             there,
             back,
             windows=recipe.refinement,
@@ -102,19 +106,6 @@ def register(
         )
     back = back.resampled(atlas_space, index3(template.shape))
     return Registration(there, back, preset, time.monotonic() - start)
-
-
-def _template_view(template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3) -> View:
-    """The template in even light on voxels of a size; its tissue counts."""
-    image, grid = resample(normalise(template), space, spacing_um)
-    mask = tissue_mask(image)
-    return View(even_light(image, mask), ndimage.gaussian_filter(mask.astype(np.float32), 1.0), grid)
-
-
-def _sample_view(sample: Prepared) -> View:
-    """The brain in even light, in its own axes; what was imaged and is not damaged counts."""
-    image, sound = even_light(sample.image, sample.mask), (~sample.damaged).astype(np.float32)
-    return View(sample.back.apply(image), sample.back.apply(sound), sample.sample_grid)
 
 
 def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) -> Um3:
