@@ -34,7 +34,7 @@ from volumetric.registration.register import FINEST
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.volume import Volume
 
-VERSION = 3
+VERSION = 4
 ANTS_BYTES = 400 * 2**20
 ANTS_BYTES_PER_VOXEL = 410
 """Peak memory of the child process: its libraries, and a voxel it works on (measured with 0.16 and 1.2 Mvoxel)."""

@@ -5,7 +5,8 @@ of Lucas and Kanade (IJCAI 1981) in three dimensions, with the slopes of both im
 Tones need not agree: the brain's are fitted to the template's by a straight line in every neighbourhood (after
 Guimond et al., IEEE Transactions on Medical Imaging 2001), which counts by how much of the template the line
 explains. What fits far worse than its surroundings, as a vessel or haze of one brain alone, counts little (Geman and
-McClure 1987).
+McClure 1987). Little is expected to be left to correct, so that a displacement is the more held back the noisier and
+the smaller the neighbourhood is from which it comes.
 
 A step is shorter than `LONGEST` and smoothed by `SMOOTH`, so that it changes by at most 0.31 voxels from a voxel to the
 next: it cannot fold, and its inverse is found by iteration. Steps are composed, not added.
@@ -38,6 +39,13 @@ LONGEST, SMOOTH = 0.5, 1.5
 EDGE = 12
 """Voxels within which the correction falls to nothing at the array's faces, where the brain may be cut."""
 
+UNLIKE = 8.0
+"""Times the usual squared residual at which a voxel's weight has fallen to a quarter."""
+
+DAMPING = 50.0
+"""The prior's share of the least squares in a window of one voxel, if 0.2 voxels are expected to be left and residuals
+are alike over about 90 voxels: 90 / ((2 sqrt(pi))^3 0.2^2). Without it narrow windows follow noise."""
+
 FLAT = 1e-5
 """Variance and squared slope, of images in 0 to 1, below which a neighbourhood says nothing of where it lies."""
 
@@ -64,8 +72,7 @@ def refined(
         moving: the brain.
         there: the map to be corrected.
         back: its inverse.
-        windows: of the steps, sigmas in voxels of the neighbourhood that moves as one. Narrower than 4 they follow
-            noise and light.
+        windows: of the steps, sigmas in voxels of the neighbourhood that moves as one; wide ones first.
         on_share: told before every step which share of them is done.
     """
     shape = index3(fixed.image.shape)
@@ -105,13 +112,15 @@ def _normal_equations(fixed: Image, seen: Image, weight: Image, window: float, p
     """Least squares around every voxel: the upper half of the matrix, then the right side; (9, Z, Y, X)."""
     line = _Line.fitted(fixed, seen, pool)
     usual = _smooth(line.residual**2, window)
-    trust = line.explained * weight / (1 + line.residual**2 / (2 * usual + FLAT)) ** 2
+    trust = line.explained * weight / (1 + line.residual**2 / (UNLIKE * usual + FLAT)) ** 2
     slopes = list(
         pool.map(lambda axis: (np.gradient(fixed, axis=axis) + line.slope * np.gradient(seen, axis=axis)) / 2, range(3))
     )
     left = pool.map(lambda entry: _smooth(slopes[entry[0]] * slopes[entry[1]] * trust, window), UPPER)
     right = pool.map(lambda slope: _smooth(slope * line.residual * trust, window), slopes)
-    return np.stack([*left, *right])
+    system = np.stack([*left, *right])
+    system[[UPPER.index((axis, axis)) for axis in range(3)]] += DAMPING / window**3 * usual
+    return system
 
 
 @dataclass(frozen=True)
