@@ -27,6 +27,7 @@ from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
+from volumetric.detection.cells import FACTORS, cells_among
 from volumetric.detection.infer import detect_block, read_box
 from volumetric.detection.model import Detector, load_detector
 from volumetric.errors import InputError
@@ -42,11 +43,10 @@ from volumetric.storage.parts import TableParts
 from volumetric.storage.tables import write_pieces
 from volumetric.storage.volume import Volume
 
-VERSION = 1
+VERSION = 2
 BLOCK = (16, 1024, 1024)
 """One shard: what is read is decoded once."""
 
-COARSE_FACTORS = (2, 8, 8)
 MAX_COARSE_VOXELS = 64 * 2**20
 PIECE_ROWS = 250_000
 NETWORK_BYTES_PER_PIXEL = 420
@@ -97,7 +97,7 @@ class Detection:
             coarse, factors, self.volume.shape, partial(self.volume.read, level=0, channel=self.channel)
         )
         write_arrays(self.field_path, vars(field))
-        return {"tissue_share": float(field.tissue.mean()), "dark": field.dark, "gain": field.gain}
+        return {"tissue_share": float(field.tissue.mean()), "dark": field.dark, "noise": field.unit}
 
     def read_box(self, write: Box) -> Box:
         """What a block reads."""
@@ -120,15 +120,14 @@ class Detection:
 
     def link(self, grid: BlockGrid, out: Path, identity: str) -> Mapping[str, Any]:
         """Join the peaks of all slices to cells and write the table."""
-        settings = self.detector().settings.linking
-        rows = write_pieces(out, self._pieces(grid, Linker(settings)), {"identity": identity})
+        rows = write_pieces(out, self._pieces(grid), {"identity": identity})
         return {"cells": rows}
 
-    def _pieces(self, grid: BlockGrid, linker: Linker) -> Iterator[pd.DataFrame]:
+    def _pieces(self, grid: BlockGrid) -> Iterator[pd.DataFrame]:
         """Pieces of the cells table, in an order that the cut into blocks does not change."""
         waiting: list[pd.DataFrame] = []
         first_id = 0
-        for found in self._finished(grid, linker):
+        for found in self._finished(grid):
             waiting.append(found)
             if sum(map(len, waiting)) >= PIECE_ROWS:
                 yield cells_table(pd.concat(waiting), self.volume.space, first_id)
@@ -136,13 +135,14 @@ class Detection:
                 waiting = []
         yield cells_table(pd.concat(waiting), self.volume.space, first_id)
 
-    def _finished(self, grid: BlockGrid, linker: Linker) -> Iterator[pd.DataFrame]:
-        order = ["z_vox", "y_vox", "x_vox"]
+    def _finished(self, grid: BlockGrid) -> Iterator[pd.DataFrame]:
+        settings, order = self.detector().settings, ["z_vox", "y_vox", "x_vox"]
+        linker = Linker(settings.linking)
         for slices, rows in self.parts.slabs(grid):
             by_slice = {int(str(z)): part for z, part in rows.groupby("z_vox")}
             for z in slices:
-                yield linker.push(z, by_slice.get(z, rows.iloc[:0])).sort_values(order)
-        yield linker.finish().sort_values(order)
+                yield cells_among(linker.push(z, by_slice.get(z, rows.iloc[:0])), settings).sort_values(order)
+        yield cells_among(linker.finish(), settings).sort_values(order)
 
 
 def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resources) -> Plan:
@@ -191,12 +191,10 @@ def coarse_level(volume: Volume) -> tuple[int, Index3]:
     number = 0
     for n in range(len(volume.levels)):
         factors = level_factors(volume, n)
-        if n and factors[1] > COARSE_FACTORS[1] and _voxels(volume, number) <= MAX_COARSE_VOXELS:
+        if n and factors[1] > FACTORS[1] and _voxels(volume, number) <= MAX_COARSE_VOXELS:
             break
         number = n
-    extra = index3(
-        max(1, want // have) for want, have in zip(COARSE_FACTORS, level_factors(volume, number), strict=True)
-    )
+    extra = index3(max(1, want // have) for want, have in zip(FACTORS, level_factors(volume, number), strict=True))
     return number, extra
 
 
@@ -258,6 +256,5 @@ def _load_field(path: Path, written_ns: int) -> ContrastField:
         tissue=arrays["tissue"],
         tissue_factors=index3(arrays["tissue_factors"]),
         dark=float(arrays["dark"]),
-        gain=float(arrays["gain"]),
-        floor=float(arrays["floor"]),
+        unit=float(arrays["unit"]),
     )

@@ -22,12 +22,13 @@ from volumetric.imaging.pooling import mean_pool
 from volumetric.learn.unet import fold_batch_norm
 
 FACTORS = (2, 8, 8)
+NEIGHBOURS = 1
 
 
 def detector(threshold: float = 0.01) -> Detector:
     """A small network with fixed random weights: its peaks mean nothing, but depend on all it sees."""
     torch.manual_seed(0)
-    network = CenterNet((4, 6, 8), 2)
+    network = CenterNet((4, 6, 8), 2, NEIGHBOURS)
     network.eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -36,7 +37,8 @@ def detector(threshold: float = 0.01) -> Detector:
     network.head[-1].weight.data *= 3
     fold_batch_norm(network)
     network.requires_grad_(False)
-    return Detector(network, DetectorSettings(peak_threshold=threshold), torch.device("cpu"), "", {})
+    settings = DetectorSettings(peak_threshold=threshold, neighbours=NEIGHBOURS)
+    return Detector(network, settings, torch.device("cpu"), "", {})
 
 
 def volume(shape=(4, 210, 230), seed=0) -> np.ndarray:
@@ -100,9 +102,9 @@ def test_a_wider_read_box_changes_nothing(small_tiles):
 
 
 def test_blocks_on_the_lattice_read_a_halo_and_no_more():
-    write = Box((0, 1024, 2048), (8, 2048, 3072))
+    write = Box((8, 1024, 2048), (16, 2048, 3072))
     halo = DETECTOR.halo_px
-    assert read_box(write, (8, 9000, 9000), DETECTOR) == write.grow((0, halo, halo))
+    assert read_box(write, (24, 9000, 9000), DETECTOR) == write.grow((NEIGHBOURS, halo, halo))
 
 
 def test_refuses_a_read_box_that_is_too_small():
@@ -151,7 +153,7 @@ def test_points_survive_targets_and_decoding(seed):
     output[0, 0] = torch.logit(torch.from_numpy(target.heatmap).clamp(1e-6, 1 - 1e-6))
     output[0, 1:3, target.cells[:, 0], target.cells[:, 1]] = torch.from_numpy(target.offset.T)
     output[0, 3:5, target.cells[:, 0], target.cells[:, 1]] = torch.from_numpy(target.size.T)
-    oracle = Detector(Oracle(output), DetectorSettings(peak_threshold=0.9), torch.device("cpu"), "", {})
+    oracle = Detector(Oracle(output), DetectorSettings(peak_threshold=0.9, neighbours=0), torch.device("cpu"), "", {})
     image = volume((1, 128, 128))
     whole = Box.of_shape(image.shape)
     found = detect_block(image, whole, whole, shape=image.shape, field=field_of(image), detector=oracle)

@@ -8,23 +8,14 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from volumetric.detection.infer import detect_block
+from volumetric.detection.cells import candidates, cells_among, contrast_of
 from volumetric.detection.model import default_checkpoint, load_detector
-from volumetric.geometry.box import Box
-from volumetric.imaging.intensity import fit_contrast
-from volumetric.imaging.pooling import mean_pool
-from volumetric.points.linking import link_peaks
 from volumetric.points.matching import match_points
-
-FACTORS = (2, 8, 8)
 
 
 def cells_of(image: np.ndarray) -> pd.DataFrame:
-    coarse = mean_pool(image.astype(np.float32), FACTORS)
-    field = fit_contrast(coarse, FACTORS, image.shape, lambda box: image[box.slices])
-    whole, detector = Box.of_shape(image.shape), load_detector()
-    peaks = detect_block(image, whole, whole, shape=whole.shape, field=field, detector=detector)
-    return link_peaks(peaks, detector.settings.linking)
+    detector = load_detector()
+    return cells_among(candidates(image, contrast_of(image), detector), detector.settings)
 
 
 def blobs(gain: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volumetric.detection.losses import TargetBatch, centernet_loss, focal_loss, l1_loss
-from volumetric.detection.targets import decode, make_targets
+from volumetric.detection.losses import (
+    TargetBatch,
+    finetuning_loss,
+    focal_loss,
+    joint_loss,
+    l1_loss,
+    pretraining_loss,
+    soft_cross_entropy,
+)
+from volumetric.detection.targets import decode, heatmap_peaks, make_targets, soft_target
 
 
 @given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([1, 2, 4]))
@@ -72,13 +80,17 @@ def batch(target) -> TargetBatch:
 
 def test_the_loss_vanishes_for_the_ideal_answer_only():
     target = make_targets((64, 64), [[20.3, 21.9], [40.0, 12.5]], [3.0, 5.0], 2)
-    best = centernet_loss(ideal(target), batch(target))
+    best = pretraining_loss(ideal(target), batch(target))
     assert best.item() == pytest.approx(0, abs=1e-6)
     worse = ideal(target)
     worse[0, 1:3] += 0.25
     worse[0, 3:5] += 1.0
     # Two components each: offset 2 x 0.25, and a tenth of 2 x 1 pixel.
-    assert centernet_loss(worse, batch(target)).item() == pytest.approx(0.5 + 0.2, abs=1e-5)
+    assert pretraining_loss(worse, batch(target)).item() == pytest.approx(0.5 + 0.2, abs=1e-5)
+    # Fine-tuning does not look at offsets and sizes, the joint loss a little.
+    assert finetuning_loss(worse, batch(target)).item() == finetuning_loss(ideal(target), batch(target)).item()
+    more = joint_loss(worse, batch(target)) - finetuning_loss(worse, batch(target))
+    assert more.item() == pytest.approx(0.02 * 0.7, abs=1e-5)
 
 
 def test_focal_loss_is_the_published_formula():
@@ -95,7 +107,53 @@ def test_focal_loss_is_the_published_formula():
 
 def test_slices_without_cells_have_a_finite_loss():
     target = make_targets((32, 32), [], [], 2)
-    value = centernet_loss(torch.zeros(1, 5, 16, 16, requires_grad=True), batch(target))
-    value.backward()
-    assert torch.isfinite(value)
+    for loss in (pretraining_loss, finetuning_loss, joint_loss):
+        value = loss(torch.zeros(1, 5, 16, 16, requires_grad=True), batch(target))
+        value.backward()
+        assert torch.isfinite(value)
     assert l1_loss(torch.zeros(0, 2), torch.zeros(0, 2)).item() == 0
+
+
+def test_soft_cross_entropy_is_the_published_formula():
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(size=(1, 6, 5)), rng.random((1, 6, 5))
+    taught = rng.integers(0, 2, (1, 6, 5)).astype(float)
+    p = 1 / (1 + np.exp(-logits))
+    each = (1 + 9 * y) * (-y * np.log(p) - (1 - y) * np.log(1 - p))
+    found = soft_cross_entropy(*(torch.from_numpy(a) for a in (logits, y, taught)))
+    assert found.item() == pytest.approx((each * taught).sum() / taught.sum())
+    best = torch.logit(torch.from_numpy(y)).requires_grad_()
+    soft_cross_entropy(best, torch.from_numpy(y), torch.ones(1, 6, 5)).backward()
+    assert best.grad is not None
+    assert best.grad.abs().max() < 1e-12
+
+
+def test_a_cell_fades_in_the_slices_beside_its_own():
+    shallow, beside, far = (make_targets((32, 32), [[10.0, 10.0]], [4.0], 2, depth=[d]) for d in (0.4, -1.3, 3.0))
+    assert shallow.heatmap.max() == 1
+    assert len(shallow.cells) == 1
+    assert beside.heatmap.max() == pytest.approx(np.exp(-(0.8**2) / (2 * 0.8**2)))
+    assert len(beside.cells) == 0
+    assert far.heatmap.max() < 0.01
+
+
+def test_heatmaps_keep_their_peaks_on_the_output_grid():
+    heat = np.zeros((9, 8), np.float32)
+    heat[3, 5], heat[6, 2], heat[0, 0], heat[8, 7] = 0.9, 0.4, 0.2, 0.7
+    assert soft_target(heat, 2).shape == (4, 4)
+    assert soft_target(heat, 2)[1, 2] == np.float32(0.9)
+    places, sure = heatmap_peaks(heat)
+    # 0.2 is less than 0.3 x 0.9.
+    assert {tuple(p): round(s, 3) for p, s in zip(places.tolist(), sure, strict=True)} == {
+        (3, 5): 0.9,
+        (6, 2): 0.4,
+        (8, 7): 0.7,
+    }
+
+
+def test_a_plateau_is_one_peak_and_faint_maps_have_none():
+    heat = np.zeros((6, 6), np.float32)
+    heat[2:4, 2:4] = 0.5
+    assert heatmap_peaks(heat)[0].tolist() == [[2, 2]]
+    assert len(heatmap_peaks(np.full((6, 6), 0.04, np.float32))[0]) == 0
+    assert len(heatmap_peaks(np.zeros((6, 6), np.float32))[0]) == 0

@@ -53,11 +53,14 @@ def test_the_centre_lies_between_slices_towards_the_light():
     assert 0.5 < link_peaks(column([1.0, 1.4]), LinkSettings()).z_vox[0] < 1
 
 
-def test_a_dip_parts_two_stacked_cells_and_noise_does_not():
-    two = link_peaks(column([1.5, 2.5, 1.5, 2.6, 1.6]), LinkSettings(min_dip=0.5))
-    assert len(two) == 2
+def test_a_dip_of_the_score_parts_two_stacked_cells_and_noise_does_not():
+    def stack(scores: list[float]) -> pd.DataFrame:
+        return peaks([(k, 10.0, 10.0, score, 2.0) for k, score in enumerate(scores)])
+
+    two = link_peaks(stack([0.5, 0.9, 0.4, 0.8, 0.5]), LinkSettings(min_dip=0.3))
+    assert two.score.tolist() == [0.9, 0.8]
     assert two.n_slices.sum() == 5
-    assert len(link_peaks(column([1.5, 2.5, 2.3, 2.5, 1.6]), LinkSettings(min_dip=0.5))) == 1
+    assert len(link_peaks(stack([0.5, 0.9, 0.7, 0.9, 0.5]), LinkSettings(min_dip=0.3))) == 1
 
 
 def test_chains_longer_than_a_cell_are_cut_evenly():
@@ -78,17 +81,9 @@ def test_neighbours_are_matched_one_to_one():
     assert sorted(cells.x_vox.round(6)) == [10, 13]
 
 
-def test_faint_single_slices_need_a_better_score():
-    rule = LinkSettings(min_score=0.3, min_score_single=0.6)
-    assert len(link_peaks(peaks([(0, 5, 5, 0.5, 1.0)]), rule)) == 0
-    assert len(link_peaks(peaks([(0, 5, 5, 0.7, 1.0)]), rule)) == 1
-    assert len(link_peaks(peaks([(0, 5, 5, 0.5, 1.0), (1, 5, 5, 0.2, 1.0)]), rule)) == 1
-
-
-def test_cells_fainter_than_asked_for_are_left_out():
-    rule = LinkSettings(min_contrast=5.0)
-    assert len(link_peaks(column([1.0, float(np.arcsinh(4.9)), 1.0]), rule)) == 0
-    assert len(link_peaks(column([1.0, float(np.arcsinh(5.1)), 1.0]), rule)) == 1
+def test_the_score_of_a_cell_is_that_of_its_best_peak():
+    cells = link_peaks(peaks([(0, 5, 5, 0.2, 1.0), (1, 5, 5, 0.6, 1.0), (1, 40, 40, 0.05, 1.0)]), LinkSettings())
+    assert sorted(cells.score) == [0.05, 0.6]
 
 
 def test_duplicates_in_a_slice_are_one():
@@ -99,7 +94,7 @@ def test_duplicates_in_a_slice_are_one():
 @given(st.integers(0, 10_000), st.integers(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_order_of_rows_and_empty_pushes_change_nothing(seed, gap):
-    rule = LinkSettings(max_gap=gap, min_score=0.1, min_score_single=0.1)
+    rule = LinkSettings(max_gap=gap)
     table = scene(seed)
     whole = link_peaks(table, rule)
     linker, shuffled = Linker(rule), table.sample(frac=1, random_state=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from volumetric.detection.centernet import CenterNet
-from volumetric.detection.model import DetectorSettings, load_detector, save_detector
+from volumetric.detection.model import DetectorSettings, load_detector, save_adapted, save_detector
 from volumetric.errors import InputError
 from volumetric.points.linking import LinkSettings
+from volumetric.points.reliability import Isotonic
 from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
 
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.int64([7])}
@@ -72,18 +74,32 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_detector_comes_back_and_answers_the_same(tmp_path):
     torch.manual_seed(1)
-    network = CenterNet((4, 6), 2)
-    network(torch.randn(4, 1, 32, 32))
-    chosen = DetectorSettings(channels=(4, 6), peak_threshold=0.37, linking=LinkSettings(max_gap=1, min_dip=0.4))
+    network = CenterNet((4, 6), 2, 1)
+    network(torch.randn(4, 3, 32, 32))
+    chosen = DetectorSettings(
+        channels=(4, 6),
+        neighbours=1,
+        peak_threshold=0.07,
+        threshold=0.37,
+        calibration=Isotonic((0.1, 0.5), (0.2, 0.9)),
+        linking=LinkSettings(max_gap=1, min_dip=0.4),
+    )
     digest = save_detector(tmp_path / "m.safetensors", network, chosen, {"seed": 1})
     detector = load_detector(tmp_path / "m.safetensors")
     assert detector.settings == chosen
     assert detector.sha256 == digest
     assert detector.provenance == {"seed": 1}
-    image = torch.randn(1, 1, 64, 64)
+    image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(detector.network(image), network.eval()(image), rtol=1e-4, atol=1e-4)
     assert load_detector(tmp_path / "m.safetensors") is detector
+    moved = replace(chosen, threshold=0.5)
+    save_adapted(tmp_path / "n.safetensors", detector, moved, tmp_path / "m.safetensors", {"tiles": ["a"]})
+    again = load_detector(tmp_path / "n.safetensors")
+    assert again.settings == moved
+    assert again.provenance == {"seed": 1, "adapted": {"tiles": ["a"]}, "adapted_from": digest}
+    with torch.inference_mode():
+        assert torch.equal(again.network(image), detector.network(image))
 
 
 @pytest.mark.parametrize(

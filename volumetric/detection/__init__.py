@@ -1,1 +1,1 @@
-"""The cell detector: CenterNet on single slices."""
+"""The cell detector: CenterNet on slices and their neighbours."""

@@ -14,14 +14,15 @@ OUTPUTS = 5
 
 
 class CenterNet(nn.Module):
-    """Contrast (n, 1, H, W) to (n, 5, H / stride, W / stride), float32.
+    """Contrast (n, 2 neighbours + 1, H, W) of a slice and its neighbours to (n, 5, H / stride, W / stride), float32.
 
     Channel 0 is the logit of the centre heatmap, 1:3 the offset (y, x) in cells, 3:5 the size (y, x) in pixels.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2) -> None:
+    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2, neighbours: int = 0) -> None:
         super().__init__()
-        self.backbone = UNet(channels, stride)
+        self.backbone = UNet(channels, stride, 2 * neighbours + 1)
+        self.neighbours = neighbours
         width = channels[0]
         self.head = nn.Sequential(
             nn.Conv2d(width, 2 * width, 3, padding=1, bias=False),

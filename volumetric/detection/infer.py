@@ -1,13 +1,14 @@
 """Peaks of a block of slices, the same however the volume is cut into blocks.
 
-The network always sees whole tiles of one lattice over the volume, with a halo of at least its receptive radius, and
-zero contrast beyond the volume. A peak belongs to the tile and to the block that hold the first pixel of its output
-cell. A block whose edges are tile edges computes nothing twice.
+The network always sees whole tiles of one lattice over the volume, with a halo of at least its receptive radius, the
+neighbouring slices that it was made for, and zero contrast beyond the volume. A peak belongs to the tile and to the
+block that hold the first pixel of its output cell. A block whose edges are tile edges computes nothing twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,9 @@ TILE_PX = 1024
 
 
 def read_box(write: Box, shape: Index3, detector: Detector) -> Box:
-    """What a block needs to read to find the peaks of its write box: whole tiles and their halo."""
+    """What a block needs to read to find the peaks of its write box: whole tiles, halo and neighbouring slices."""
     tiles = write.divide((1, TILE_PX, TILE_PX)).multiply((1, TILE_PX, TILE_PX))
-    return tiles.grow((0, detector.halo_px, detector.halo_px)).clip(shape)
+    return tiles.grow((detector.settings.neighbours, detector.halo_px, detector.halo_px)).clip(shape)
 
 
 def detect_block(
@@ -70,71 +71,86 @@ def detect_block(
             f"to find the peaks of {write} the image must show at least {needed}, got {read} of shape {image.shape}"
         )
     parts = [
-        _tile_peaks(image, read, tile, write, field=field, detector=detector)
-        for z in range(write.start[0], write.stop[0])
-        for tile in _tiles(z, write, shape)
+        part
+        for tile in _tiles(write, shape)
         if field.tissue_in(tile)
+        for part in _tile_peaks(image, read, tile, write, field=field, detector=detector)
     ]
     columns = np.concatenate([*parts, np.empty((0, len(PEAK_COLUMNS)))])
-    return pd.DataFrame(columns, columns=list(PEAK_COLUMNS)).astype({"z_vox": np.int64})
+    ordered = columns[np.argsort(columns[:, 0], kind="stable")]
+    return pd.DataFrame(ordered, columns=list(PEAK_COLUMNS)).astype({"z_vox": np.int64})
 
 
-def _tiles(z: int, write: Box, shape: Index3) -> Iterator[Box]:
-    """The cores of one slice's tiles that meet the write box, clipped to the volume."""
+def _tiles(write: Box, shape: Index3) -> Iterator[Box]:
+    """The cores of the tiles that meet the write box, through all its slices, clipped to the volume."""
     lattice = write.divide((1, TILE_PX, TILE_PX))
+    first, last = write.start[0], write.stop[0]
     for v in range(lattice.start[1], lattice.stop[1]):
         for u in range(lattice.start[2], lattice.stop[2]):
-            yield Box((z, v, u), (z + 1, v + 1, u + 1)).multiply((1, TILE_PX, TILE_PX)).clip(shape)
+            yield Box((first, v, u), (last, v + 1, u + 1)).multiply((1, TILE_PX, TILE_PX)).clip(shape)
 
 
 def _tile_peaks(
     image: Image, read: Box, tile: Box, write: Box, *, field: ContrastField, detector: Detector
-) -> npt.NDArray[np.float64]:
-    halo, stride = detector.halo_px, detector.settings.stride
-    lattice = detector.network.backbone.multiple_px
-    height, width = (-(-n // lattice) * lattice + 2 * halo for n in tile.shape[1:])
-    seen = tile.grow((0, halo, halo)).intersect(read)
-    grey = image[seen.relative_to(read).slices]
-    contrast = np.zeros((height, width), dtype=np.float32)
-    place = seen.relative_to(Box(tile.start, tile.stop).grow((0, halo, halo)))
-    contrast[place.slices[1:]] = field.normalise(grey, seen)[0]
-    cells, logits, offset, size = _peaks(contrast, detector)
+) -> Iterator[npt.NDArray[np.float64]]:
+    """The peaks of a tile, slice by slice where it may show tissue."""
+    near, halo, lattice = detector.settings.neighbours, detector.halo_px, detector.network.backbone.multiple_px
+    needed = tile.grow((near, halo, halo))
+    height, width = (-(-n // lattice) * lattice for n in needed.shape[1:])
+    whole = Box(needed.start, (needed.stop[0], needed.start[1] + height, needed.start[2] + width))
+    seen = needed.intersect(read)
+    contrast = np.zeros(whole.shape, dtype=np.float32)
+    contrast[seen.relative_to(whole).slices] = field.normalise(image[seen.relative_to(read).slices], seen)
+    corner = np.asarray(whole.start[1:])
+    for k in range(tile.shape[0]):
+        z = tile.start[0] + k
+        plane = Box((z, *tile.start[1:]), (z + 1, *tile.stop[1:]))
+        if not field.tissue_in(plane):
+            continue
+        peaks = _peaks(contrast[k : k + 2 * near + 1], detector).of(plane.intersect(write), corner)
+        at = np.rint(peaks.yx).astype(np.int64)
+        points = np.column_stack([np.full(len(peaks.yx), float(z)), peaks.yx])
+        yield np.column_stack(
+            [
+                points,
+                1 / (1 + np.exp(-peaks.logit.astype(np.float64))),
+                np.maximum(peaks.size.mean(axis=1), 0.0) / 2,
+                _mean_3x3(image[z - read.start[0]], at - read.start[1:]),
+                field.background_at(points),
+                _mean_3x3(contrast[k + near], at - corner),
+            ]
+        )
 
-    corner = np.asarray(tile.start[1:]) - halo
-    first = cells * stride + corner
-    own = tile.intersect(write)
-    keep = np.all((first >= own.start[1:]) & (first < own.stop[1:]), axis=1)
-    cells, logits, offset, size = cells[keep], logits[keep], offset[keep], size[keep]
 
-    points = decode(cells, offset, stride)
-    nearest = np.rint(points).astype(np.int64)
-    yx = points + corner
-    z = np.full((len(yx), 1), float(tile.start[0]))
-    window = np.asarray(place.start[1:])
-    return np.column_stack(
-        [
-            z,
-            yx,
-            1 / (1 + np.exp(-logits.astype(np.float64))),
-            np.maximum(size.mean(axis=1), 0.0) / 2,
-            _mean_3x3(grey[0], nearest - window),
-            field.background_at(np.column_stack([z, yx])),
-            _mean_3x3(contrast, nearest),
-        ]
-    )
+@dataclass(frozen=True)
+class _Peaks:
+    """The local maxima of one tile: their cells' first pixels (n, 2) in the tile, and what the network says of them."""
+
+    first: Ints
+    logit: Floats
+    yx: npt.NDArray[np.float64]
+    size: Floats
+
+    def of(self, own: Box, corner: Ints) -> _Peaks:
+        """Those whose cell begins in a box, in pixels of the volume; `corner` is the tile's first."""
+        first = self.first + corner
+        keep = np.all((first >= own.start[1:]) & (first < own.stop[1:]), axis=1)
+        return _Peaks(first[keep], self.logit[keep], self.yx[keep] + corner, self.size[keep])
 
 
 @torch.inference_mode()
-def _peaks(contrast: Floats, detector: Detector) -> tuple[Ints, Floats, Floats, Floats]:
-    """Cells (n, 2), logits (n,), offsets (n, 2) and sizes (n, 2) of the local maxima of one tile."""
-    batch = torch.from_numpy(contrast)[None, None].to(detector.device).contiguous(memory_format=torch.channels_last)
+def _peaks(contrast: Floats, detector: Detector) -> _Peaks:
+    """The local maxima of a slice, from its and its neighbours' contrast (2 neighbours + 1, y, x)."""
+    stride = detector.settings.stride
+    batch = torch.from_numpy(contrast)[None].to(detector.device).contiguous(memory_format=torch.channels_last)
     output = detector.network(batch)[0]
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
     cells = torch.nonzero(local_maxima(output[0], threshold))
     values = output[:, cells[:, 0], cells[:, 1]].T.cpu().numpy()
+    places = cells.cpu().numpy()
     # Offsets a little outside their cell are noise of the regression; further away is another cell's business.
     offset = np.clip(values[:, 1:3], -0.5, 1.5)
-    return cells.cpu().numpy(), values[:, 0], offset, values[:, 3:5]
+    return _Peaks(places * stride, values[:, 0], decode(places, offset, stride), values[:, 3:5])
 
 
 def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Losses of CenterNet: modified focal loss for the centres, L1 for offsets and sizes."""
+"""Losses of CenterNet: focal or soft cross-entropy for the centres, L1 for offsets and sizes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from torch.nn import functional
 
 ALPHA, BETA = 2.0, 4.0
 SIZE_WEIGHT = 0.1
+REGRESSION_SHARE = 0.02
+"""Of offsets and sizes beside a cross-entropy, which is a mean over all cells and hence small."""
+
+BACKGROUND_WEIGHT, CENTRE_WEIGHT, GAMMA = 1.0, 10.0, 1.0
+"""Of equation 24, whose constants are not published: ours."""
 
 
 def focal_loss(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -27,6 +32,16 @@ def focal_loss(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor
     miss = (1 - heatmap) ** BETA * probability**ALPHA * functional.logsigmoid(-logits)
     total = (torch.where(centre, hit, miss) * weight).sum()
     return -total / (centre * weight).sum().clamp(min=1.0)
+
+
+def soft_cross_entropy(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted binary cross-entropy with soft targets (method, equations 24 and 25), a scalar; arguments as above.
+
+    The mean is over what is taught.
+    """
+    emphasis = BACKGROUND_WEIGHT + (CENTRE_WEIGHT - BACKGROUND_WEIGHT) * heatmap**GAMMA
+    each = functional.binary_cross_entropy_with_logits(logits, heatmap, reduction="none")
+    return (each * emphasis * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def l1_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -53,8 +68,21 @@ class TargetBatch:
     size: torch.Tensor
 
 
-def centernet_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
+def pretraining_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
     """Focal + offset + 0.1 size (equation 23) of (n, 5, V, U) outputs, a scalar."""
+    return focal_loss(output[:, 0], targets.heatmap, targets.weight) + _regression(output, targets)
+
+
+def finetuning_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
+    """Soft cross-entropy of the centres alone (equation 26), a scalar: offsets and sizes are not taught."""
+    return soft_cross_entropy(output[:, 0], targets.heatmap, targets.weight)
+
+
+def joint_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
+    """Soft cross-entropy of the centres with a little of offset and size, a scalar."""
+    return finetuning_loss(output, targets) + REGRESSION_SHARE * _regression(output, targets)
+
+
+def _regression(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
     at = output[targets.index[:, 0], :, targets.index[:, 1], targets.index[:, 2]]
-    centres = focal_loss(output[:, 0], targets.heatmap, targets.weight)
-    return centres + l1_loss(at[:, 1:3], targets.offset) + SIZE_WEIGHT * l1_loss(at[:, 3:5], targets.size)
+    return l1_loss(at[:, 1:3], targets.offset) + SIZE_WEIGHT * l1_loss(at[:, 3:5], targets.size)

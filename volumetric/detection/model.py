@@ -14,10 +14,11 @@ from volumetric.detection.centernet import CenterNet
 from volumetric.errors import InputError
 from volumetric.learn.unet import fold_batch_norm
 from volumetric.points.linking import LinkSettings
+from volumetric.points.reliability import Isotonic
 from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
 
-ARCHITECTURE = "centernet-unet-1"
-NORMALISATION = "shot-noise-contrast-1"
+ARCHITECTURE = "centernet-unet-2"
+NORMALISATION = "shot-noise-contrast-2"
 """What the network's input means: `imaging.intensity`; a change there needs a new name and new weights."""
 
 
@@ -27,8 +28,17 @@ class DetectorSettings:
 
     channels: tuple[int, ...] = (24, 48, 96)
     stride: int = 2
-    peak_threshold: float = 0.2
-    """Least score of a peak in a slice; linking then decides about the cell."""
+    neighbours: int = 2
+    """Slices on either side that the network sees."""
+
+    peak_threshold: float = 0.05
+    """Least score of a peak in a slice: what is never looked at."""
+
+    threshold: float = 0.5
+    """Least score of a cell, the best of its peaks'."""
+
+    calibration: Isotonic | None = None
+    """From the score of a cell to its probability, for cells above the threshold."""
 
     linking: LinkSettings = field(default_factory=LinkSettings)
     radius_range_px: tuple[float, float] = (2.0, 6.0)
@@ -52,7 +62,7 @@ class Detector:
 
 def default_checkpoint() -> Path:
     """The checkpoint that comes with the package."""
-    return Path(str(files("volumetric.detection"))) / "weights" / "centernet-phantom-1.safetensors"
+    return Path(str(files("volumetric.detection"))) / "weights" / "centernet-phantom-2.safetensors"
 
 
 def save_detector(path: Path, network: CenterNet, settings: DetectorSettings, provenance: dict[str, Any]) -> str:
@@ -65,6 +75,24 @@ def save_detector(path: Path, network: CenterNet, settings: DetectorSettings, pr
         "training": provenance,
     }
     return write_checkpoint(path, tensors, header)
+
+
+def save_adapted(
+    path: Path, detector: Detector, settings: DetectorSettings, source: Path | None, adaptation: dict[str, Any]
+) -> str:
+    """Write the same weights with other settings; returns the sha256.
+
+    Args:
+        path: to write.
+        detector: as it was read from `source`.
+        settings: new threshold, calibration or linking; the network's own must be equal.
+        source: the checkpoint it was read from, None for the one of the package.
+        adaptation: what was done, for the header.
+    """
+    tensors, header = read_checkpoint(source or default_checkpoint())
+    header = {name: value for name, value in header.items() if name not in ("sha256", "format")}
+    training = {**detector.provenance, "adapted": adaptation, "adapted_from": detector.sha256}
+    return write_checkpoint(path, tensors, {**header, "settings": asdict(settings), "training": training})
 
 
 def load_detector(path: Path | None = None, device: torch.device | None = None) -> Detector:
@@ -88,7 +116,7 @@ def _load(path: Path, written_ns: int, device: torch.device) -> Detector:
     if found != (ARCHITECTURE, NORMALISATION):
         raise InputError(f"{path} holds {found}; this version needs {(ARCHITECTURE, NORMALISATION)}: train it again")
     settings = _settings(header.get("settings"), path)
-    network = CenterNet(settings.channels, settings.stride)
+    network = CenterNet(settings.channels, settings.stride, settings.neighbours)
     try:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     except RuntimeError as error:
@@ -104,6 +132,7 @@ def _settings(value: object, path: Path) -> DetectorSettings:
     known = {f.name for f in fields(DetectorSettings)}
     if not isinstance(value, dict) or set(value) != known or not isinstance(value["linking"], dict):
         raise InputError(f"{path} has settings that this version does not know: {value}; train it again")
+    knots = value["calibration"]
     try:
         return DetectorSettings(
             **{
@@ -111,7 +140,8 @@ def _settings(value: object, path: Path) -> DetectorSettings:
                 "channels": tuple(value["channels"]),
                 "radius_range_px": tuple(value["radius_range_px"]),
                 "linking": LinkSettings(**value["linking"]),
+                "calibration": Isotonic(*(tuple(knots[name]) for name in ("score", "probability"))) if knots else None,
             }
         )
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise InputError(f"{path} has settings that this version does not know ({error}); train it again") from error

@@ -1,93 +1,74 @@
-"""Training batches from volumes with known cells: which slices show a cell, and random windows of them."""
+"""Training batches: random windows of volumes with known cells, turned, flipped and rescaled in contrast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
 from volumetric.detection.losses import TargetBatch
-from volumetric.detection.targets import Targets, make_targets
+from volumetric.detection.targets import Targets, make_targets, soft_target
 from volumetric.errors import InputError
 
 Floats = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 
-_VISIBLE = 0.5
-"""A slice shows a cell where it is at least this bright, compared with its brightest slice."""
+CELL_RADIUS_PX = 4.0
+"""Of cells whose size is not known: the method's size target of (8, 8)."""
 
-_DARK = 0.1
-"""Below this share a slice shows no more of a cell; between the two is the rim, which teaches nothing."""
+NEAR = 3.0
+"""Slices within which a cell is seen; beyond, its target is below a hundredth."""
 
-_FAINT = 1.0
-"""Cells whose brightest 3 x 3 pixels stand less than this many noise levels out are not asked for."""
+GAIN = 0.3
+"""Half the range of the logarithm of the factor by which a window's contrast is changed."""
 
 
 @dataclass(frozen=True)
-class TrainingCrop:
+class TrainingVolume:
     """A volume ready to be cut into training windows.
 
     Args:
         contrast: (z, y, x) float32 of `imaging.intensity`.
-        shown: (n, 4) float64, slice, y, x and radius in pixels of each visible cross-section.
-        rims: (m, 4) the same for cross-sections that must not teach.
+        cells: (n, 4) float64, z, y, x in voxels and radius in pixels; some may lie beyond the border.
+        ignored: (m, 4) the same for what is neither cell nor background.
+        heatmap: (z, y, x) float32 instead of cells, or None.
     """
 
     contrast: Floats
-    shown: Points
-    rims: Points
-
-
-def training_crop(contrast: Floats, cells: pd.DataFrame) -> TrainingCrop:
-    """Sort the cross-sections of known cells into visible ones and rims.
-
-    Args:
-        contrast: (z, y, x) float32, `imaging.intensity` of the volume.
-        cells: columns `z_vox, y_vox, x_vox, radius_px, half_slices` (half the height, in slices).
-    """
-    shown, rims = [], []
-    columns = cells[["z_vox", "y_vox", "x_vox", "radius_px", "half_slices"]].to_numpy(dtype=np.float64)
-    for z, y, x, radius, half in columns:
-        slices = np.arange(max(0, np.ceil(z - half - 1.5)), min(len(contrast) - 1, z + half + 1.5) + 1, dtype=int)
-        if len(slices) == 0:
-            continue
-        # Linear contrast: a share of the light is meant, not of its arcsinh.
-        light = np.sinh(_around(contrast, slices, y, x))
-        depth = np.abs(slices - z)
-        best = float(light[depth <= max(half, depth.min())].max())
-        bright = (depth <= half + 0.25) & (light >= _VISIBLE * best)
-        visible = ((depth <= 0.5) | bright) & (best >= _FAINT)
-        rim = ~visible & ((light >= _DARK * best) | (depth <= half))
-        row = (y, x, radius)
-        shown += [(k, *row) for k in slices[visible]]
-        rims += [(k, *row) for k in slices[rim]]
-    return TrainingCrop(contrast, np.asarray(shown).reshape(-1, 4), np.asarray(rims).reshape(-1, 4))
-
-
-def _around(contrast: Floats, slices: npt.NDArray[np.int64], y: float, x: float) -> Floats:
-    """Mean of the 3 x 3 pixels around (y, x) in some slices."""
-    v, u = (int(np.clip(round(p), 1, n - 2)) for p, n in zip((y, x), contrast.shape[1:], strict=True))
-    mean: Floats = contrast[slices, v - 1 : v + 2, u - 1 : u + 2].mean(axis=(1, 2))
-    return mean
+    cells: Points
+    ignored: Points
+    heatmap: Floats | None = None
 
 
 def sample_batch(
-    crops: Sequence[TrainingCrop], rng: np.random.Generator, count: int, window_px: int, stride: int
+    volumes: Sequence[TrainingVolume],
+    chances: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    count: int,
+    window_px: int,
+    stride: int,
+    neighbours: int,
 ) -> tuple[torch.Tensor, TargetBatch]:
-    """Random windows, turned, flipped and rescaled in contrast: images (count, 1, H, W) and their targets.
+    """Images (count, 2 neighbours + 1, H, W) and their targets.
 
-    Raises:
-        InputError: a crop is smaller than the window.
+    Args:
+        volumes: to draw from.
+        chances: (n,) of each volume, adding up to 1.
+        rng: the only source of chance.
+        count: of windows.
+        window_px: their edge; beyond a smaller volume they are empty and teach nothing.
+        stride: of the network; the window is a multiple of it.
+        neighbours: slices on either side.
     """
-    images, targets = [], []
-    for _ in range(count):
-        image, target = _window(crops[int(rng.integers(len(crops)))], rng, window_px, stride)
-        images.append(image)
-        targets.append(target)
+    if window_px % stride:
+        raise InputError(f"windows of {window_px} px do not divide into output cells of {stride} px")
+    chosen = rng.choice(len(volumes), count, p=chances)
+    windows = [_window(volumes[i], rng, window_px, stride, neighbours) for i in chosen]
+    targets = [target for _, target in windows]
     cells = [np.column_stack([np.full(len(t.cells), i), t.cells]) for i, t in enumerate(targets)]
     batch = TargetBatch(
         torch.from_numpy(np.stack([t.heatmap for t in targets])),
@@ -96,26 +77,74 @@ def sample_batch(
         torch.from_numpy(np.concatenate([t.offset for t in targets])),
         torch.from_numpy(np.concatenate([t.size for t in targets])),
     )
-    return torch.from_numpy(np.stack(images)[:, None]), batch
+    return torch.from_numpy(np.stack([image for image, _ in windows])), batch
 
 
-def _window(crop: TrainingCrop, rng: np.random.Generator, size: int, stride: int) -> tuple[Floats, Targets]:
-    depth, height, width = crop.contrast.shape
-    if min(height, width) < size:
-        raise InputError(f"a training crop of {height} x {width} pixels is smaller than the window of {size}")
-    z, y, x = (int(rng.integers(n)) for n in (depth, height - size + 1, width - size + 1))
-    image = crop.contrast[z, y : y + size, x : x + size]
-    shown, rims = (rows[rows[:, 0] == z][:, 1:] - (y, x, 0) for rows in (crop.shown, crop.rims))
-    swap, flips = bool(rng.integers(2)), rng.integers(2, size=2).astype(bool)
-    if swap:
-        image = image.T
-        shown, rims = shown[:, [1, 0, 2]], rims[:, [1, 0, 2]]
-    for axis in (0, 1):
-        if flips[axis]:
-            image = np.flip(image, axis)
-            for rows in (shown, rims):
-                rows[:, axis] = size - 1 - rows[:, axis]
-    target = make_targets(
-        (size, size), shown[:, :2], shown[:, 2], stride, ignored_px=rims[:, :2], ignored_radius_px=rims[:, 2]
+def _window(
+    volume: TrainingVolume, rng: np.random.Generator, size: int, stride: int, neighbours: int
+) -> tuple[Floats, Targets]:
+    depth, height, width = volume.contrast.shape
+    z = int(rng.integers(depth))
+    y, x = (int(rng.integers(max(n - size, 0) + 1)) for n in (height, width))
+    turn = _Turn.drawn(rng, size)
+    first, last = max(z - neighbours, 0), min(z + neighbours + 1, depth)
+    image = np.zeros((2 * neighbours + 1, size, size), dtype=np.float32)
+    shown = np.zeros((size, size), dtype=np.float32)
+    part = volume.contrast[first:last, y : y + size, x : x + size]
+    image[first - z + neighbours : last - z + neighbours, : part.shape[1], : part.shape[2]] = part
+    shown[: part.shape[1], : part.shape[2]] = 1
+    cells, ignored = (
+        turn.points(rows[np.abs(rows[:, 0] - z) < NEAR] - (z, y, x, 0)) for rows in (volume.cells, volume.ignored)
     )
-    return (image * np.float32(np.exp(rng.normal(0, 0.1)))).astype(np.float32), target
+    target = make_targets(
+        (size, size),
+        cells[:, 1:3],
+        cells[:, 3],
+        stride,
+        depth=cells[:, 0],
+        ignored_px=ignored[:, 1:3],
+        ignored_radius_px=ignored[:, 3],
+    )
+    # A cell of which a pixel is padding teaches nothing.
+    taught = -soft_target(-turn.image(shown), stride)
+    heatmap = target.heatmap
+    if volume.heatmap is not None:
+        soft = np.zeros((size, size), dtype=np.float32)
+        soft[: part.shape[1], : part.shape[2]] = volume.heatmap[z, y : y + size, x : x + size]
+        heatmap = soft_target(turn.image(soft), stride)
+    gain = np.float32(np.exp(rng.uniform(-GAIN, GAIN)))
+    return (
+        np.arcsinh(np.sinh(turn.image(image)) * gain),
+        replace(target, heatmap=heatmap, weight=target.weight * taught),
+    )
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One of the eight turns of a square slice, and perhaps upside down."""
+
+    size: int
+    swap: bool
+    flips: tuple[bool, bool]
+    upside_down: bool
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, size: int) -> _Turn:
+        swap, rows, columns, upside_down = rng.integers(2, size=4).astype(bool).tolist()
+        return cls(size, swap, (rows, columns), upside_down)
+
+    def image(self, image: Floats) -> Floats:
+        """Of (y, x) or (z, y, x)."""
+        if self.upside_down and image.ndim == 3:
+            image = image[::-1]
+        if self.swap:
+            image = np.swapaxes(image, -1, -2)
+        return np.ascontiguousarray(np.flip(image, [axis - 2 for axis in (0, 1) if self.flips[axis]]))
+
+    def points(self, rows: Points) -> Points:
+        """Rows of z, y, x and radius, z from the middle slice."""
+        rows = rows[:, [0, 2, 1, 3]] if self.swap else rows.copy()
+        for axis in (0, 1):
+            if self.flips[axis]:
+                rows[:, 1 + axis] = self.size - 1 - rows[:, 1 + axis]
+        return rows

@@ -2,7 +2,7 @@
 
 Conventions: a pixel's centre lies at its integer index; cell (v, u) of the output grid of stride d holds the
 centres with floor(y / d) = v and floor(x / d) = u, and its offset is what the floor took away, in [0, 1).
-Equations 16 and 19 of the method; Zhou et al. 2019, section 3.
+Equations 16, 17, 19 and 28 of the method; Zhou et al. 2019, section 3.
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
+
+DEPTH_SIGMA = 0.8
+"""Slices: how fast a cell fades in slices that do not hold its centre."""
+
+LEAST_PEAK, LEAST_SHARE = 0.05, 0.3
+"""Of a peak of a heatmap that is taken for a cell: its height, and that as a share of the tile's highest (eq. 28)."""
 
 Floats = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
@@ -21,9 +28,9 @@ class Targets:
     """What the network should say about one slice; v, u is the output grid.
 
     Args:
-        heatmap: (V, U) float32, 1 exactly at each centre's cell, a Gaussian around it.
-        weight: (V, U) float32, 0 where the slice shows the rim of a cell that is centred elsewhere.
-        cells: (n, 2) int64, the centres' cells.
+        heatmap: (V, U) float32, 1 exactly at the cell of each centre that lies in this slice, a Gaussian around it.
+        weight: (V, U) float32, 0 where nothing is taught.
+        cells: (n, 2) int64, the cells of the centres in this slice.
         offset: (n, 2) float32, in cells.
         size: (n, 2) float32, height and width in pixels.
     """
@@ -41,6 +48,7 @@ def make_targets(
     radius_px: npt.ArrayLike,
     stride: int,
     *,
+    depth: npt.ArrayLike | None = None,
     ignored_px: npt.ArrayLike = (),
     ignored_radius_px: npt.ArrayLike = (),
 ) -> Targets:
@@ -51,22 +59,25 @@ def make_targets(
         centres_px: (n, 2) centres (y, x); those outside the slice only cast their Gaussian into it.
         radius_px: (n,) radii r; the Gaussian has sigma = (2 r~ + 1) / 6 cells, r~ = max(1, round(r / d)).
         stride: pixels along an edge of an output cell.
-        ignored_px: (m, 2) places with a rim: neither cell nor background.
+        depth: (n,) slices from this one to the centres, 0 without it; those within half a slice lie in it.
+        ignored_px: (m, 2) places that teach nothing: neither cell nor background.
         ignored_radius_px: (m,) how far each reaches.
     """
     centres = np.asarray(centres_px, dtype=np.float64).reshape(-1, 2)
     radii = np.asarray(radius_px, dtype=np.float64).reshape(-1)
     grid = (shape[0] // stride, shape[1] // stride)
     cells = np.floor(centres / stride).astype(np.int64)
+    beyond = np.zeros(len(radii)) if depth is None else np.maximum(np.abs(np.asarray(depth, dtype=np.float64)) - 0.5, 0)
+    heights = np.exp(-(beyond**2) / (2 * DEPTH_SIGMA**2))
     heatmap = np.zeros(grid, dtype=np.float32)
-    for cell, radius in zip(cells, radii, strict=True):
-        _splat(heatmap, cell, max(1, round(float(radius) / stride)))
+    for cell, radius, height in zip(cells, radii, heights, strict=True):
+        _splat(heatmap, cell, max(1, round(float(radius) / stride)), float(height))
     weight = np.ones(grid, dtype=np.float32)
     ignored = np.asarray(ignored_px, dtype=np.float64).reshape(-1, 2)
     for place, reach in zip(ignored, np.asarray(ignored_radius_px, dtype=np.float64).reshape(-1), strict=True):
         _blank(weight, place / stride, reach / stride)
     weight[heatmap > 0.3] = 1.0
-    inside = np.all((cells >= 0) & (cells < grid), axis=1)
+    inside = np.all((cells >= 0) & (cells < grid), axis=1) & (beyond == 0)
     offset = (centres / stride - cells)[inside].astype(np.float32)
     size = np.repeat(2 * radii[inside, None], 2, axis=1).astype(np.float32)
     return Targets(heatmap, weight, cells[inside], offset, size)
@@ -79,14 +90,35 @@ def decode(cells: npt.ArrayLike, offset: npt.ArrayLike, stride: int) -> Points:
     return points
 
 
-def _splat(heatmap: Floats, cell: npt.NDArray[np.int64], radius: int) -> None:
+def soft_target(heatmap: Floats, stride: int) -> Floats:
+    """A heatmap (Y, X) on the output grid (eq. 17): the highest value in each cell, so that peaks keep theirs."""
+    height, width = (n // stride * stride for n in heatmap.shape)
+    cells = heatmap[:height, :width].reshape(height // stride, stride, width // stride, stride)
+    grid: Floats = cells.max(axis=(1, 3))
+    return grid
+
+
+def heatmap_peaks(heatmap: Floats) -> tuple[Points, npt.NDArray[np.float64]]:
+    """Cells (n, 2) and their heights (n,) in a heatmap (Y, X): maxima of 3 x 3 that reach both thresholds (eq. 28).
+
+    Of equal neighbours the first in row order counts.
+    """
+    highest = float(heatmap.max(initial=0.0))
+    maxima = (heatmap == ndimage.maximum_filter(heatmap, size=3)) & (heatmap >= max(LEAST_PEAK, LEAST_SHARE * highest))
+    plateaus, count = ndimage.label(maxima, structure=np.ones((3, 3)))
+    first = np.unique(plateaus.ravel(), return_index=True)[1][-count:] if count else np.empty(0, np.int64)
+    at = np.column_stack(np.unravel_index(first, heatmap.shape))
+    return at.astype(np.float64), heatmap[tuple(at.T)].astype(np.float64)
+
+
+def _splat(heatmap: Floats, cell: npt.NDArray[np.int64], radius: int, height: float) -> None:
     """Take the maximum with a Gaussian of 2 radius + 1 cells around a cell."""
     low, high = np.maximum(cell - radius, 0), np.minimum(cell + radius + 1, heatmap.shape)
     if np.any(high <= low):
         return
     sigma = (2 * radius + 1) / 6
     v, u = (np.arange(a, b) - c for a, b, c in zip(low, high, cell, strict=True))
-    gaussian = np.exp(-(v[:, None] ** 2 + u[None, :] ** 2) / (2 * sigma**2)).astype(np.float32)
+    gaussian = (height * np.exp(-(v[:, None] ** 2 + u[None, :] ** 2) / (2 * sigma**2))).astype(np.float32)
     window = heatmap[low[0] : high[0], low[1] : high[1]]
     np.maximum(window, gaussian, out=window)
 

@@ -1,17 +1,19 @@
-"""Contrast of a whole volume: how many noise levels a voxel stands above its local background.
+"""Contrast of a whole volume: how far a voxel stands above its local background, in noise levels of the tissue.
 
 The field is fitted once, from a coarse pyramid level of the whole volume and a few small full-resolution samples;
 it is then a pure function of the absolute voxel position, so that no result depends on how the volume is cut.
 
-    contrast = arcsinh((I - b) / s),   s^2 = g (b - dark)
+    contrast = arcsinh((I - b) / (8 s)),   s^2 = g (median of b - dark)
 
 b is the smooth local background, g the gain of the camera (variance per grey value, the shot noise law of photon
 transfer: Janesick 2007, ch. 5) and dark the grey value without light. Multiplying the image by a constant leaves
-the contrast as it is.
+the contrast as it is. The noise s is that of the tissue's usual light, one number for a volume: the brightness from
+which people mark cells is the same in dim and bright tissue of a brain, in grey values above the background.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +35,14 @@ _STEP_PX: Index3 = (8, 32, 32)
 _QUANTILE = 0.4
 """Below the median: crowded cells and their haze brighten more voxels than vessels darken."""
 
+SOFTNESS = 8.0
+"""Noise levels up to which contrast is about linear; cells stand some ten above the background."""
+
 _FLAT_NOISE = 0.01
 """Least noise, as a share of the background: smoothed or constant images must not divide by nothing."""
 
-_DIM_BACKGROUND = 0.1
-"""Least light of the background, as a share of the tissue's median: in voids noise is not amplified."""
+_LIT = 0.1
+"""Least light of a sample from which the gain is taken, as a share of the tissue's median."""
 
 _REACH_PX: Index3 = (4, 16, 16)
 """How far the tissue mask is grown, in voxels: a few cell radii."""
@@ -59,8 +64,7 @@ class ContrastField:
         tissue: (Z, Y, X) bool on a grid of blocks of `tissue_factors` voxels.
         tissue_factors: full-resolution voxels in a voxel of `tissue`.
         dark: grey value without light.
-        gain: noise variance per grey value above dark.
-        floor: least light above dark that the noise is computed from.
+        unit: grey values of a noise level.
     """
 
     background: Floats
@@ -68,8 +72,7 @@ class ContrastField:
     tissue: Mask
     tissue_factors: Index3
     dark: float
-    gain: float
-    floor: float
+    unit: float
 
     def normalise(self, image: Image, box: Box) -> Floats:
         """Contrast of an image (z, y, x) that shows the voxels of `box`; float32, 0 where the image is NaN.
@@ -85,14 +88,9 @@ class ContrastField:
             # One slice at a time: the temporaries of a whole block would cost four times its size.
             level = np.tensordot(rows[0][z], self.background, axes=1)
             local = rows[1] @ level @ rows[2].T
-            out[z] = np.arcsinh((image[z].astype(np.float32) - local) / self._noise(local))
+            out[z] = np.arcsinh((image[z].astype(np.float32) - local) / np.float32(SOFTNESS * self.unit))
         out[~np.isfinite(out)] = 0.0
         return out
-
-    def _noise(self, background: Floats) -> Floats:
-        light = np.maximum(background - np.float32(self.dark), np.float32(self.floor))
-        noise: Floats = np.maximum(np.sqrt(np.float32(self.gain) * light), np.float32(_FLAT_NOISE) * light)
-        return noise
 
     def tissue_in(self, box: Box) -> bool:
         """Whether any voxel of the box may be tissue."""
@@ -136,16 +134,16 @@ def fit_contrast(
     dark = level if dark is None else float(dark)
     step = index3(max(1, round(s / f)) for s, f in zip(_STEP_PX, factors, strict=True))
     background = local_background(np.where(lit, grid, np.float32(np.nan)), step)
-    light = float(np.median(background)) - dark
     # An absolute last resort for images that are zero everywhere: any positive number gives zero contrast.
-    floor = max(_DIM_BACKGROUND * light, 1e-30)
+    light = max(float(np.median(background)) - dark, 1e-30)
     places = _sample_boxes(lit, factors, shape)
-    gain = _gain([read(box)[0] for box in places], dark, floor)
+    gain = _gain([read(box)[0] for box in places], dark, _LIT * light)
+    unit = max(math.sqrt(gain * light), _FLAT_NOISE * light)
     spacing = index3(s * f for s, f in zip(step, factors, strict=True))
     # Generous by a few cell radii: the mask saves time and must not cost cells.
     reach = [max(1, round(r / f)) for r, f in zip(_REACH_PX, factors, strict=True)]
     tissue: Mask = ndimage.maximum_filter(lit, size=[2 * r + 1 for r in reach])
-    return ContrastField(background, spacing, tissue, factors, dark, gain, floor)
+    return ContrastField(background, spacing, tissue, factors, dark, unit)
 
 
 def tissue_mask(coarse: Floats) -> tuple[Mask, float]:

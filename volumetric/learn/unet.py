@@ -29,25 +29,26 @@ class ConvBlock(nn.Sequential):
 
 
 class UNet(nn.Module):
-    """Images (n, 1, H, W) to features (n, channels[0], H / stride, W / stride), float32.
+    """Images (n, inputs, H, W) to features (n, channels[0], H / stride, W / stride), float32.
 
     Args:
         channels: feature channels of the levels, finest first.
         stride: pixels along an edge of the finest level's cells; the pixels of a cell enter as channels, so that
             nothing is lost before the first convolution.
+        inputs: channels of an image.
 
     H and W must be multiples of `multiple_px`.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2) -> None:
+    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2, inputs: int = 1) -> None:
         super().__init__()
-        if len(channels) < 1 or min(channels) < 1 or stride < 1:
+        if len(channels) < 1 or min(channels) < 1 or stride < 1 or inputs < 1:
             raise InputError(f"a U-Net needs positive channels and stride, got {list(channels)} and {stride}")
         self.channels: tuple[int, ...] = tuple(channels)
         self.stride: int = stride
         self.cells = nn.PixelUnshuffle(stride)
         self.down = nn.ModuleList(
-            ConvBlock(before, after) for before, after in zip((stride**2, *channels), channels, strict=False)
+            ConvBlock(before, after) for before, after in zip((inputs * stride**2, *channels), channels, strict=False)
         )
         self.pool = nn.MaxPool2d(2)
         pairs = list(zip(channels[1:], channels[:-1], strict=True))

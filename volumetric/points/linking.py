@@ -42,21 +42,11 @@ class LinkSettings:
     max_gap: int = 0
     """Slices a chain may miss in its middle."""
 
-    min_dip: float = 0.3
-    """Fall of the contrast (arcsinh units, nearly a logarithm) between two maxima that makes them two cells."""
+    min_dip: float = 0.2
+    """Fall of the score between two maxima that makes them two cells."""
 
     max_slices: int = 8
     """The longest cell; longer chains are cut evenly."""
-
-    min_score: float = 0.3
-    """Least best score of a cell seen in two or more slices."""
-
-    min_score_single: float = 0.5
-    """Least score of a cell seen in one slice: faint single peaks are mostly noise."""
-
-    min_contrast: float = 0.0
-    """Noise levels that a cell's brightest 3 x 3 pixels must stand above the background. About five are needed to
-    tell a thing from noise by eye (Rose 1948); real tissue is full of fainter structure that no human counts."""
 
     def __post_init__(self) -> None:
         if self.reach_px <= 0 or self.duplicate_px < 0 or self.max_gap < 0 or self.max_slices < 1:
@@ -150,14 +140,14 @@ def _cells(rows: Floats, settings: LinkSettings) -> pd.DataFrame:
         return pd.DataFrame({name: np.empty(0) for name in CELL_COLUMNS}).astype({"n_slices": np.int64})
     first = np.flatnonzero(np.diff(rows[:, _CHAIN], prepend=-1.0))
     chains = zip(first, [*first[1:], len(rows)], strict=True)
-    starts = np.concatenate([a + _cuts(rows[a:b, _CONTRAST], settings) for a, b in chains])
+    starts = np.concatenate([a + _cuts(rows[a:b, _SCORE], settings) for a, b in chains])
     count = np.diff(starts, append=len(rows))
     best = np.maximum.reduceat(rows[:, _SCORE], starts)
     # Light, not its arcsinh, tells where a cell's middle is; a little of the score where there is none.
     weight = np.maximum(np.sinh(np.clip(rows[:, _CONTRAST], 0, 20)), 1e-3) * rows[:, _SCORE]
     total = np.add.reduceat(weight, starts)
     mean = np.add.reduceat(rows[:, :_CONTRAST] * weight[:, None], starts, axis=0) / total[:, None]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "z_vox": mean[:, _Z],
             "y_vox": mean[:, _Y],
@@ -169,14 +159,10 @@ def _cells(rows: Floats, settings: LinkSettings) -> pd.DataFrame:
             "background": mean[:, _BACKGROUND],
         }
     )
-    least = np.where(count == 1, settings.min_score_single, settings.min_score)
-    contrast = np.sinh(np.clip(np.maximum.reduceat(rows[:, _CONTRAST], starts), 0, 20))
-    kept: pd.DataFrame = table[(best >= least) & (contrast >= settings.min_contrast)].reset_index(drop=True)
-    return kept
 
 
 def _cuts(profile: Floats, settings: LinkSettings) -> Ints:
-    """Where the cells of one chain begin, from its contrast along z; the first is 0."""
+    """Where the cells of one chain begin, from its score along z; the first is 0."""
     starts = [0]
     if len(profile) >= 3:
         starts = _cut_at_dips(profile, settings.min_dip)

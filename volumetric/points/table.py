@@ -38,7 +38,7 @@ def cells_table(found: pd.DataFrame, space: VoxelSpace, first_id: int = 0) -> pd
     """Rows of the cells table for linked detections, with no region assigned yet.
 
     Args:
-        found: columns z_vox, y_vox, x_vox, score, n_slices, radius_px, intensity, background.
+        found: columns z_vox, y_vox, x_vox, score, probability, n_slices, radius_px, intensity, background.
         space: of the voxels; `radius_px` is taken along x and y.
         first_id: `cell_id` of the first row.
     """
@@ -47,10 +47,10 @@ def cells_table(found: pd.DataFrame, space: VoxelSpace, first_id: int = 0) -> pd
     voxels = found[["z_vox", "y_vox", "x_vox"]].to_numpy(dtype=np.float64)
     for axis, um in zip("zyx", space.to_um(voxels).T, strict=True):
         rows[f"{axis}_um"] = um
-    for name in ("z_vox", "y_vox", "x_vox", "score", "n_slices", "intensity", "background"):
+    for name in ("z_vox", "y_vox", "x_vox", "score", "probability", "n_slices", "intensity", "background"):
         rows[name] = found[name].to_numpy()
     rows["radius_um"] = found["radius_px"].to_numpy() * (space.spacing_um[1] + space.spacing_um[2]) / 2
-    for name in ("probability", "atlas_z_um", "atlas_y_um", "atlas_x_um"):
+    for name in ("atlas_z_um", "atlas_y_um", "atlas_x_um"):
         rows[name] = np.nan
     rows["region_id"], rows["in_atlas"] = 0, False
     rows["acronym"], rows["hemisphere"] = None, None

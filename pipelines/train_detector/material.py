@@ -1,0 +1,61 @@
+"""What a detector learns from: tiles with known cells, and synthetic crops made from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from volumetric.detection.cells import contrast_of, contrast_of_tiles
+from volumetric.detection.samples import CELL_RADIUS_PX, TrainingVolume
+from volumetric.detection.tileset import Tile
+from volumetric.geometry.box import Box, Index3
+from volumetric.phantom.crops import random_crop
+
+CROP_SHAPE: Index3 = (14, 192, 192)
+CROP_UM = (5.0, 2.0, 2.0)
+
+FAINTEST = 5.0
+"""Noise levels from which a synthetic cell is asked for (Rose 1948); fainter ones teach nothing."""
+
+Volume = tuple[npt.NDArray[np.uint16], pd.DataFrame]
+
+
+def synthetic_volume(seed: int, index: int, shape: Index3 = CROP_SHAPE) -> Volume:
+    """Synthetic crop number `index` of a seed: image and cells."""
+    return random_crop(np.random.default_rng([seed, index]), shape, CROP_UM)
+
+
+def synthetic_training(seed: int, index: int) -> TrainingVolume:
+    """The same, ready for training; the dark level is known, unknown or half known, as it is in use."""
+    image, cells = synthetic_volume(seed, index)
+    rng = np.random.default_rng([seed, index, 1])
+    dark = float(rng.choice([0.0, rng.uniform(0, 0.9)]) * np.quantile(image, 0.001))
+    rows = cells[["z_vox", "y_vox", "x_vox", "radius_px"]].to_numpy(dtype=np.float64)
+    asked = (cells["snr"] >= FAINTEST).to_numpy()
+    contrast = contrast_of(image, dark).normalise(image, Box.of_shape(image.shape))
+    return TrainingVolume(contrast, rows[asked], _columns(rows[~asked], cells["half_slices"].to_numpy()[~asked]))
+
+
+def _columns(rows: npt.NDArray[np.float64], half: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A row for each slice in which a cell lies."""
+    spans = [np.arange(np.ceil(z - h - 0.5), z + h + 0.5) for (z, *_), h in zip(rows, half, strict=True)]
+    return np.concatenate(
+        [
+            np.empty((0, 4)),
+            *(np.column_stack([s, np.tile(row[1:], (len(s), 1))]) for s, row in zip(spans, rows, strict=True)),
+        ]
+    )
+
+
+def tile_training(tiles: Sequence[Tile]) -> list[TrainingVolume]:
+    """Tiles ready for training."""
+    volumes = []
+    for tile, field in zip(tiles, contrast_of_tiles(tiles), strict=True):
+        points = np.empty((0, 3)) if tile.cells is None else tile.cells
+        cells = np.column_stack([points, np.full(len(points), CELL_RADIUS_PX)])
+        contrast = field.normalise(tile.image, Box.of_shape(tile.image.shape))
+        volumes.append(TrainingVolume(contrast, cells, np.empty((0, 4)), tile.heatmap))
+    return volumes

@@ -1,0 +1,77 @@
+"""Train a detector: from tiles with known cells, and synthetic crops, to a checkpoint.
+
+Inputs: folders of tiles (`volumetric.detection.tileset`), or none; synthetic crops are made from the seed.
+Output: one checkpoint with its threshold, calibration, provenance and what it reached on what it had not seen.
+
+    pretrain       synthetic crops alone
+    without-BRAIN  one for each brain, where there are several: fine-tuned on the others, its own tiles scored
+    final          fine-tuned on all tiles
+    publish        the threshold and probabilities that held for the brains left out; the checkpoint
+
+Capacity: all tiles and synthetic crops as float32 in memory. A killed training goes on at its last 500th step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.train_detector.job import Config, Job
+from pipelines.train_detector.material import CROP_SHAPE
+from volumetric.blocks.ledger import Ledger
+from volumetric.blocks.plan import Cost, Plan
+from volumetric.blocks.reduction import Reduction
+from volumetric.detection.tileset import read_tiles
+from volumetric.errors import InputError
+from volumetric.geometry.space import Um3
+from volumetric.storage.provenance import folder_identity
+
+VERSION = 1
+
+BYTES_PER_WINDOW_PIXEL = 4000
+"""Of a training step, all feature maps and their gradients: an upper estimate from the layers, not measured."""
+
+
+def plan(folders: Sequence[Path], out: Path, work: Path, config: Config, voxel_um: Um3 | None = None) -> Plan:
+    """The work of a training; raises `InputError` for tiles that cannot be used."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"a checkpoint is a .safetensors file, got {out}")
+    tiles = tuple(tile for folder in folders for tile in read_tiles(folder, voxel_um))
+    if not tiles and not config.synthetic:
+        raise InputError("there is nothing to learn from: give folders of tiles, or --synthetic")
+    job = Job(tiles, config, out, work)
+    memory = BYTES_PER_WINDOW_PIXEL * config.batch * config.window_px**2
+    step = Cost(0, 2**24, memory)
+    passes = []
+    if config.synthetic and config.pretrain_steps:
+        passes.append(Reduction("pretrain", job.pretrain, step))
+    if tiles and config.steps:
+        passes += [Reduction(f"without {brain}", partial(job.finetune, brain), step) for brain in job.folds]
+        passes.append(Reduction("final", partial(job.finetune, None), step))
+    passes.append(Reduction("publish", job.publish, step))
+    voxels = sum(tile.image.size for tile in tiles) + config.synthetic * CROP_SHAPE[0] * CROP_SHAPE[1] * CROP_SHAPE[2]
+    return Plan(
+        stage="train",
+        version=VERSION,
+        config=config.model_dump(mode="json", exclude={"device"}),
+        inputs={"tiles": [folder_identity(folder) for folder in folders], "voxel_um": voxel_um},
+        passes=tuple(passes),
+        outputs=(out,),
+        held_bytes=8 * voxels,
+    )
+
+
+def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
+    """Say what the detector reached on what it had not seen."""
+    facts = ledger.facts()["publish"]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("held out", "precision", "recall", "F1", "AP"):
+        table.add_column(column, justify="left" if column == "held out" else "right")
+    for brain, figures in facts["held_out"].items():
+        table.add_row(brain, *(f"{figures[name]:.3f}" for name in ("precision", "recall", "f1", "ap")))
+    console.print(table)
+    console.print(f"[bold]{out}[/]: threshold {facts['threshold']:.3f}", highlight=False, soft_wrap=True)

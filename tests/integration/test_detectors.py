@@ -1,0 +1,177 @@
+"""A detector trained on tiles, stopped and gone on with, measured, and adapted to another brain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from matplotlib.image import imread
+
+from pipelines.cli import main
+from pipelines.train_detector import job
+from volumetric.detection.model import default_checkpoint, load_detector
+from volumetric.storage.atomic import read_json
+from volumetric.storage.tables import read_table
+
+VOXEL = ("--voxel-um", "5", "2", "2")
+SMALL = """
+[train_detector]
+channels = [8, 16]
+"""
+
+
+def write_tile(folder: Path, name: str, seed: int, light: float = 300.0, shape=(10, 72, 72)) -> None:
+    """Bright cells to be marked and faint ones that nobody marks, in shot noise."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid([2, 7], np.arange(10, 70, 13), np.arange(10, 70, 13), indexing="ij"), -1).reshape(-1, 3)
+    centres = grid + rng.uniform(-1, 1, grid.shape) * (0.5, 3, 3)
+    marked = rng.uniform(size=len(centres)) < 0.5
+    image = np.full(shape, light)
+    z, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    for (a, b, c), bright in zip(centres, marked, strict=True):
+        shape_of = np.exp(-((z - a) ** 2) / 1.5 - ((y - b) ** 2 + (x - c) ** 2) / 8)
+        image += light * (1.5 if bright else 0.3) * shape_of
+    folder.mkdir(exist_ok=True)
+    tifffile.imwrite(folder / f"{name}.tif", rng.poisson(image).astype(np.uint16), photometric="minisblack")
+    pd.DataFrame(centres[marked], columns=["z", "y", "x"]).to_csv(folder / f"{name}_cells.csv", index=False)
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiles") / "known"
+    for number, brain in enumerate(("one", "two")):
+        for part in range(2):
+            write_tile(folder, f"{brain}_{part}", 10 * number + part, light=300.0 * (1 + number))
+    return folder
+
+
+def go(*arguments: object) -> int:
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as left:
+        return int(left.code or 0)
+    return 0
+
+
+def training(tiles: Path, out: Path) -> tuple[object, ...]:
+    config = out.parent / "small.toml"
+    config.write_text(SMALL)
+    few = ("--synthetic", 2, "--pretrain-steps", 5, "--steps", 150, "--window-px", 64, "--batch", 8, "--seed", 3)
+    return ("train-detector", tiles, *VOXEL, "--out", out, "--config", config, *few, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
+    assert go(*training(tiles, out)) == 0
+    return out
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums of several threads are not bit-equal from run to run."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_it_learns_which_cells_are_marked(tiles: Path, trained: Path, tmp_path: Path) -> None:
+    detector = load_detector(trained)
+    assert detector.settings.calibration is not None
+    assert set(detector.provenance["held_out"]) == {"one", "two"}
+    assert detector.provenance["threshold_chosen_on"] == "brains held out in turn"
+    write_tile(tmp_path / "test", "three_0", 50, light=450.0)
+    out = tmp_path / "out"
+    assert go("evaluate", trained, "--tiles", tmp_path / "test", *VOXEL, "--tolerance", "8um", "--out", out) == 0
+    metrics = read_json(out / "metrics.json")
+    figures = metrics["tolerances"]["8um"]
+    assert figures["ap"] > 0.8
+    assert figures["f1"] > 0.7
+    assert figures["f1_low"] <= figures["f1"] <= figures["f1_high"]
+    assert metrics["n_truth"] == len(pd.read_csv(tmp_path / "test" / "three_0_cells.csv"))
+    assert {"split", "n_tiles", "ece", "brier", "spearman"} <= set(metrics)
+    assert len(read_table(out / "candidates.parquet")) >= metrics["n_truth"] * figures["recall"]
+    assert imread(out / "evaluation.png").std() > 0
+
+
+def test_a_stopped_training_gives_the_same_detector(
+    tiles: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "again.safetensors"
+    told = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) > 200:  # within the third phase; a failed task is tried again
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "tell", stop)
+        assert go(*training(tiles, out)) == 1
+    assert not out.exists()
+    assert go(*training(tiles, out)) == 0
+    assert load_detector(out).sha256 == load_detector(trained).sha256
+
+
+def test_calibrating_moves_the_threshold_and_nothing_else(tiles: Path, trained: Path, tmp_path: Path, capsys) -> None:
+    for part in range(3):
+        write_tile(tmp_path / "new", f"three_{part}", 60 + part, light=150.0)
+    out = tmp_path / "adapted.safetensors"
+    assert go("calibrate", trained, "--tiles", tmp_path / "new", *VOXEL, "--out", out) == 0
+    assert "would have been enough" in capsys.readouterr().out
+    before, after = load_detector(trained), load_detector(out)
+    assert after.provenance["adapted_from"] == before.sha256
+    assert after.provenance["adapted"]["f1"] >= after.provenance["adapted"]["f1_before"] - 0.02
+    for name, weights in before.network.state_dict().items():
+        assert (weights == after.network.state_dict()[name]).all()
+
+
+def test_the_detector_of_the_package_can_be_adapted(tiles: Path, tmp_path: Path) -> None:
+    out = tmp_path / "adapted.safetensors"
+    assert go("calibrate", "default", "--tiles", tiles, *VOXEL, "--out", out) == 0
+    assert load_detector(out).settings.calibration is not None
+    assert load_detector(default_checkpoint()).sha256 == load_detector(out).provenance["adapted_from"]
+
+
+def test_synthetic_crops_alone_give_no_probabilities(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    out = tmp_path / "mine.safetensors"
+    few = ("--synthetic", 3, "--pretrain-steps", 30, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    assert go("train-detector", "--out", out, "--config", tmp_path / "small.toml", *few) == 0
+    assert load_detector(out).settings.calibration is None
+
+
+def test_the_published_recipe_is_its_own(tiles: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    out = tmp_path / "method.safetensors"
+    few = ("--synthetic", 2, "--pretrain-steps", 20, "--steps", 20, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    command = ("train-detector", tiles, *VOXEL, "--out", out, "--config", tmp_path / "small.toml", "--mode", "method")
+    assert go(*command, *few) == 0
+    settings = load_detector(out).settings
+    assert (settings.stride, settings.neighbours) == (4, 0)
+
+
+def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, tmp_path: Path, capsys) -> None:
+    def said(*arguments: object) -> str:
+        assert go(*arguments) == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    assert ".safetensors file" in said("train-detector", tiles, *VOXEL, "--out", tmp_path / "mine.pt")
+    assert "nothing to learn from" in said("train-detector", "--synthetic", 0, "--out", tmp_path / "m.safetensors")
+    out = tmp_path / "out"
+    assert "for example 5px" in said("evaluate", trained, "--tiles", tiles, *VOXEL, "--tolerance", 5, "--out", out)
+    same = said("evaluate", trained, "--tiles", tiles, "--validation", tiles, *VOXEL, "--out", out)
+    assert "must not be chosen on brains that are scored: one, two" in same
+    whole = trained.read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "not a whole safetensors file" in said(
+        "evaluate", tmp_path / "cut.safetensors", "--tiles", tiles, *VOXEL, "--out", out
+    )
+    assert not out.exists()

@@ -1,0 +1,102 @@
+"""The threshold and the probabilities: from brains left out, and moved to a new one by a few tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+
+from volumetric.detection.calibrate import adapted, best_threshold
+from volumetric.detection.model import DetectorSettings
+from volumetric.detection.operating_point import operating_point
+from volumetric.errors import InputError
+from volumetric.points.curves import ScoredTile, curve
+from volumetric.points.reliability import Isotonic, reliability
+
+BASE = DetectorSettings()
+
+
+def brain(seed: int, shift: float, n: int = 400, tiles: int = 4) -> list[ScoredTile]:
+    """Candidates that are cells with probability expit(6 (score - 0.5) + shift)."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for _ in range(tiles):
+        score = rng.uniform(size=n // tiles)
+        hit = rng.uniform(size=len(score)) < expit(6 * (score - 0.5) + shift)
+        parts.append(ScoredTile(score, hit, int(hit.sum()) + 2))
+    return parts
+
+
+def test_the_threshold_is_the_best_for_all_brains_alike() -> None:
+    brains = {"a": brain(0, 0.5), "b": brain(1, -1.5, n=4000)}
+    chosen = operating_point(BASE, brains)
+    every = np.linspace(0.01, 0.99, 99)
+    mean = [np.mean([curve(tiles).at(t)["f1"] for tiles in brains.values()]) for t in every]
+    reached = np.mean([curve(tiles).at(chosen.threshold)["f1"] for tiles in brains.values()])
+    assert reached >= max(mean) - 1e-12
+    assert chosen.calibration is not None
+
+
+def test_too_little_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 20 known cells"):
+        operating_point(BASE, {"a": brain(0, -6.0, n=40)})
+    with pytest.raises(InputError, match="at least 20 known cells"):
+        operating_point(BASE, {})
+
+
+@given(st.integers(0, 2**31), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_the_threshold_has_the_highest_expected_f1(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    score, chance, missed = np.round(rng.uniform(size=n), 1), rng.uniform(size=n), int(rng.integers(0, 5))
+
+    def f1(threshold: float) -> float:
+        kept = score >= threshold
+        return 2 * chance[kept].sum() / (kept.sum() + chance.sum() + missed)
+
+    best = max(f1(t) for t in score)
+    assert f1(best_threshold(score, chance, missed)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("shift", [-2.0, 0.0, 2.0])
+def test_a_few_tiles_move_the_threshold_to_the_brain(shift: float) -> None:
+    start = operating_point(BASE, {"a": brain(0, 0.0, n=20_000)})
+    few, rest = brain(5, shift, n=300, tiles=3), brain(6, shift, n=20_000)
+    moved = adapted(start, few)
+    score = np.concatenate([tile.score for tile in rest])
+    hit = np.concatenate([tile.hit for tile in rest])
+    assert moved.calibration is not None
+    assert start.calibration is not None
+    assert reliability(moved.calibration(score), hit).expected_error < 0.06
+    if shift:
+        assert reliability(start.calibration(score), hit).expected_error > 0.1
+    whole = curve(rest)
+    assert whole.at(moved.threshold)["f1"] > whole.f1.max() - 0.02
+
+
+def test_the_score_stands_for_a_probability_where_there_is_none() -> None:
+    tiles = brain(3, 0.0, n=20_000)
+    moved = adapted(BASE, tiles)
+    score = np.concatenate([tile.score for tile in tiles])
+    hit = np.concatenate([tile.hit for tile in tiles])
+    assert moved.calibration is not None
+    assert reliability(moved.calibration(score), hit).expected_error < 0.05
+
+
+def test_little_is_learned_from_little() -> None:
+    start = operating_point(BASE, {"a": brain(0, 0.0, n=20_000)})
+    one = [ScoredTile(np.array([0.2]), np.array([True]), 1)]
+    moved = adapted(start, one)
+    assert start.calibration is not None
+    assert moved.calibration is not None
+    assert abs(moved.calibration(0.5) - start.calibration(0.5)) < 0.3
+
+
+def test_what_cannot_be_adapted_is_refused() -> None:
+    start = DetectorSettings(calibration=Isotonic((0.1, 0.9), (0.1, 0.9)))
+    with pytest.raises(InputError, match="none of the known cells"):
+        adapted(start, [ScoredTile(np.array([0.5]), np.array([False]), 3)])
+    with pytest.raises(InputError, match="none of the known cells"):
+        adapted(start, [])

@@ -1,0 +1,55 @@
+"""Where a detector's scores become cells: one threshold, and probabilities, from tiles whose cells are known.
+
+The scores must be of networks that never saw the tile's brain: thresholds do not carry over from one brain to another
+by themselves, and only what held between brains can be trusted on the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from volumetric.detection.model import DetectorSettings
+from volumetric.errors import InputError
+from volumetric.points.curves import Curve, ScoredTile, curve
+from volumetric.points.reliability import fit_isotonic
+
+FEWEST_CELLS = 20
+"""True cells, and as many candidates, from which a threshold can be told."""
+
+
+def operating_point(
+    settings: DetectorSettings, brains: Mapping[str, Sequence[ScoredTile]], *, calibrated: bool = True
+) -> DetectorSettings:
+    """The settings with the threshold of the best F1, each brain counting alike, and calibrated probabilities.
+
+    Probabilities of synthetic cells mean nothing for real ones: with `calibrated` False there are none.
+
+    Args:
+        settings: of the detector that found the candidates.
+        brains: the scored tiles of each brain.
+        calibrated: whether these are real brains.
+
+    Raises `InputError` for fewer than `FEWEST_CELLS` true cells, or candidates.
+    """
+    tiles = [tile for each in brains.values() for tile in each]
+    known, scores = sum(tile.n_truth for tile in tiles), np.concatenate([tile.score for tile in tiles] or [np.empty(0)])
+    if known < FEWEST_CELLS or len(scores) < FEWEST_CELLS:
+        raise InputError(
+            f"a threshold needs at least {FEWEST_CELLS} known cells, and as many places that may be one, got {known} "
+            f"and {len(scores)}: add tiles"
+        )
+    curves = [curve(each) for each in brains.values() if any(tile.n_truth for tile in each)]
+    candidates = np.unique(scores)
+    macro = np.mean([_f1_at(one, candidates) for one in curves], axis=0)
+    threshold = float(candidates[int(np.flatnonzero(macro == macro.max())[-1])])
+    hits = np.concatenate([tile.hit for tile in tiles])
+    return replace(settings, threshold=threshold, calibration=fit_isotonic(scores, hits) if calibrated else None)
+
+
+def _f1_at(one: Curve, thresholds: np.ndarray) -> np.ndarray:
+    """F1 at each threshold; a curve goes down from its highest threshold."""
+    kept = len(one.threshold) - np.searchsorted(one.threshold[::-1], thresholds, side="left")
+    return np.concatenate([[0.0], one.f1])[kept]
