@@ -4,9 +4,9 @@ Inputs: folders of tiles (`volumetric.detection.tileset`), or none; synthetic cr
 Output: one checkpoint with its threshold, calibration, provenance and what it reached on what it had not seen.
 
     pretrain       synthetic crops alone
-    without-BRAIN  one for each brain, where there are several: fine-tuned on the others, its own tiles scored
+    without-BRAIN  one for each brain (of one brain: parts of its tiles): fine-tuned on the others, its own tiles scored
     final          fine-tuned on all tiles
-    publish        the threshold and probabilities that held for the brains left out; the checkpoint
+    publish        the threshold and probabilities that held for what was left out; the checkpoint
 
 Capacity: all tiles and synthetic crops as float32 in memory. A killed training goes on at its last 500th step.
 """
@@ -20,11 +20,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.train_detector.job import Config, Job
+from pipelines.scored import with_cells
+from pipelines.train_detector.config import Config
+from pipelines.train_detector.job import Job
 from pipelines.train_detector.material import CROP_SHAPE
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
+from volumetric.detection.evaluate import Tolerance
 from volumetric.detection.tileset import read_tiles
 from volumetric.errors import InputError
 from volumetric.geometry.space import Um3
@@ -40,18 +43,23 @@ def plan(folders: Sequence[Path], out: Path, work: Path, config: Config, voxel_u
     """The work of a training; raises `InputError` for tiles that cannot be used."""
     if out.suffix != ".safetensors":
         raise InputError(f"a checkpoint is a .safetensors file, got {out}")
-    tiles = tuple(tile for folder in folders for tile in read_tiles(folder, voxel_um))
-    if not tiles and not config.synthetic:
-        raise InputError("there is nothing to learn from: give folders of tiles, or --synthetic")
+    tiles = tuple(with_cells(tile) for folder in folders for tile in read_tiles(folder, voxel_um))
     job = Job(tiles, config, out, work)
+    if not (job.pretrains or job.finetunes):
+        raise InputError("there is nothing to learn from: give folders of tiles, or --synthetic, and steps to go")
+    if not (job.folds or config.synthetic):
+        raise InputError("one tile cannot be learned from and tell the threshold: give several, or --synthetic")
+    if len({tile.name for tile in tiles}) < len(tiles):
+        raise InputError("two tiles have the same name: names tell them apart in all tables")
+    Tolerance.parse(config.tolerance)
     memory = BYTES_PER_WINDOW_PIXEL * config.batch * config.window_px**2
     step = Cost(0, 2**24, memory)
     passes = []
-    if config.synthetic and config.pretrain_steps:
+    if job.pretrains:
         passes.append(Reduction("pretrain", job.pretrain, step))
-    if tiles and config.steps:
-        passes += [Reduction(f"without {brain}", partial(job.finetune, brain), step) for brain in job.folds]
-        passes.append(Reduction("final", partial(job.finetune, None), step))
+    if job.finetunes:
+        passes += [Reduction(f"without {fold}", partial(job.without, fold), step) for fold in job.folds]
+        passes.append(Reduction("final", job.final, step))
     passes.append(Reduction("publish", job.publish, step))
     voxels = sum(tile.image.size for tile in tiles) + config.synthetic * CROP_SHAPE[0] * CROP_SHAPE[1] * CROP_SHAPE[2]
     return Plan(

@@ -12,7 +12,7 @@ import tifffile
 from matplotlib.image import imread
 
 from pipelines.cli import main
-from pipelines.train_detector import job
+from pipelines.train_detector import network
 from volumetric.detection.model import default_checkpoint, load_detector
 from volumetric.storage.atomic import read_json
 from volumetric.storage.tables import read_table
@@ -86,7 +86,7 @@ def test_it_learns_which_cells_are_marked(tiles: Path, trained: Path, tmp_path: 
     detector = load_detector(trained)
     assert detector.settings.calibration is not None
     assert set(detector.provenance["held_out"]) == {"one", "two"}
-    assert detector.provenance["threshold_chosen_on"] == "brains held out in turn"
+    assert detector.provenance["threshold_chosen_on"] == "tiles held out in turn"
     write_tile(tmp_path / "test", "three_0", 50, light=450.0)
     out = tmp_path / "out"
     assert go("evaluate", trained, "--tiles", tmp_path / "test", *VOXEL, "--tolerance", "8um", "--out", out) == 0
@@ -113,7 +113,7 @@ def test_a_stopped_training_gives_the_same_detector(
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, "tell", stop)
+        patched.setattr(network, "tell", stop)
         assert go(*training(tiles, out)) == 1
     assert not out.exists()
     assert go(*training(tiles, out)) == 0
@@ -140,6 +140,18 @@ def test_the_detector_of_the_package_can_be_adapted(tiles: Path, tmp_path: Path)
     assert load_detector(default_checkpoint()).sha256 == load_detector(out).provenance["adapted_from"]
 
 
+def test_the_tiles_of_one_brain_are_held_out_in_parts(tmp_path: Path) -> None:
+    for part in range(3):
+        write_tile(tmp_path / "tiles", f"one_{part}", part)
+    (tmp_path / "small.toml").write_text(SMALL)
+    out = tmp_path / "mine.safetensors"
+    few = ("--synthetic", 0, "--steps", 40, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    assert (
+        go("train-detector", tmp_path / "tiles", *VOXEL, "--out", out, "--config", tmp_path / "small.toml", *few) == 0
+    )
+    assert set(load_detector(out).provenance["held_out"]) == {"part-1", "part-2", "part-3"}
+
+
 def test_synthetic_crops_alone_give_no_probabilities(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL)
     out = tmp_path / "mine.safetensors"
@@ -164,6 +176,11 @@ def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, 
         return " ".join(capsys.readouterr().err.split())
 
     assert ".safetensors file" in said("train-detector", tiles, *VOXEL, "--out", tmp_path / "mine.pt")
+    for number in range(2):
+        write_tile(tmp_path / f"tile{number}", "one_0", number)
+    alone = ("train-detector", tmp_path / "tile0", *VOXEL, "--synthetic", 0, "--out", tmp_path / "m.safetensors")
+    assert "one tile cannot be learned from" in said(*alone)
+    assert "same name" in said(*alone, tmp_path / "tile1")
     assert "nothing to learn from" in said("train-detector", "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     out = tmp_path / "out"
     assert "for example 5px" in said("evaluate", trained, "--tiles", tiles, *VOXEL, "--tolerance", 5, "--out", out)

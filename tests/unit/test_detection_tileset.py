@@ -97,6 +97,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     tile(tmp_path, "a_1")
     with pytest.raises(InputError, match="voxel size"):
         read_tiles(tmp_path)
-    tifffile.imwrite(tmp_path / "a_1_heatmap.tif", np.full((4, 20, 30), 2, np.float32), photometric="minisblack")
-    with pytest.raises(InputError, match="values of 0 to 1"):
+    tifffile.imwrite(tmp_path / "a_1_heatmap.tif", np.zeros((4, 20, 30), np.float32), photometric="minisblack")
+    with pytest.raises(InputError, match="must be one slice"):
         read_tiles(tmp_path, VOXEL)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    tifffile.imwrite(flat / "b_1.tif", np.zeros((20, 30), np.uint8))
+    tifffile.imwrite(flat / "b_1_heatmap.tif", np.full((20, 30), 2, np.float32))
+    with pytest.raises(InputError, match="values of 0 to 1"):
+        read_tiles(flat, VOXEL)

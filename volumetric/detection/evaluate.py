@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from volumetric.detection.tileset import Tile
 from volumetric.errors import InputError
-from volumetric.geometry.space import Points
+from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.points.curves import Curve, ScoredTile, curve, intervals, score_tile
 from volumetric.points.matching import match_points
 from volumetric.points.reliability import Reliability, brier_score, brier_skill, reliability
@@ -66,9 +66,9 @@ class Tolerance:
     def __str__(self) -> str:
         return f"{self.value:g}{self.unit}"
 
-    def um(self, tile: Tile) -> float:
-        """In the micrometres of a tile."""
-        _, y, x = tile.space.spacing_um
+    def um(self, space: VoxelSpace) -> float:
+        """In micrometres, where voxels are such."""
+        _, y, x = space.spacing_um
         return self.value * ((y + x) / 2 if self.unit == "px" else 1.0)
 
 
@@ -84,7 +84,7 @@ class Scored:
     def scored(self) -> list[ScoredTile]:
         """Hits of each tile at every threshold."""
         return [
-            score_tile(tile.cells_um, found.points_um, found.score, self.tolerance.um(tile))
+            score_tile(tile.cells_um, found.points_um, found.score, self.tolerance.um(tile.space))
             for tile, found in zip(self.tiles, self.found, strict=True)
         ]
 
@@ -130,7 +130,7 @@ class Scored:
             kept = found.score >= threshold
             points, score = found.points_um[kept], found.score[kept]
             true = tile.cells_um
-            matched = match_points(true, points, self.tolerance.um(tile))
+            matched = match_points(true, points, self.tolerance.um(tile.space))
             confidence = np.ones(len(true)) if tile.confidence is None else tile.confidence
             parts.append(
                 pd.DataFrame(
@@ -159,7 +159,10 @@ class Scored:
         for least in TRUTH_THRESHOLDS:
             scored = [
                 score_tile(
-                    tile.cells_um[_confidence(tile) >= least], found.points_um, found.score, self.tolerance.um(tile)
+                    tile.cells_um[_confidence(tile) >= least],
+                    found.points_um,
+                    found.score,
+                    self.tolerance.um(tile.space),
                 )
                 for tile, found in zip(self.tiles, self.found, strict=True)
             ]

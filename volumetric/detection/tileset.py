@@ -112,8 +112,10 @@ def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, 
     if heatmap is not None:
         shown = _opened(heatmap)
         heat = read(shown, Box.of_shape(shown.shape)).astype(np.float32)
-        if heat.shape != image.shape or not (np.isfinite(heat).all() and heat.min() >= 0 and heat.max() <= 1):
-            raise InputError(f"{heatmap} must have the shape of its tile, {image.shape}, and values of 0 to 1")
+        if heat.shape != image.shape or len(heat) != 1:
+            raise InputError(f"{heatmap} must be one slice, as its tile, whose shape is {image.shape}")
+        if not (np.isfinite(heat).all() and heat.min() >= 0 and heat.max() <= 1):
+            raise InputError(f"{heatmap} must have values of 0 to 1")
     return Tile(
         name, known.get("brain", name.rpartition("_")[0] or name), image, VoxelSpace(spacing), points, confidence, heat
     )

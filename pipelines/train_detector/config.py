@@ -1,0 +1,28 @@
+"""The settings of a training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.config import Settings
+
+
+class Config(Settings):
+    """What changes the checkpoint, besides the tiles."""
+
+    mode: Literal["best", "method"] = "best"
+    seed: int = Field(default=1, ge=0)
+    channels: tuple[int, ...] = (24, 48, 96)
+    stride: Literal[1, 2, 4] | None = None
+    neighbours: int | None = Field(default=None, ge=0, le=4)
+    synthetic: int = Field(default=160, ge=0)
+    pretrain_steps: int = Field(default=3000, ge=0)
+    steps: int = Field(default=1500, ge=0)
+    synthetic_share: float = Field(default=0.5, ge=0, lt=1)
+    batch: int = Field(default=16, ge=1)
+    window_px: int = Field(default=96, ge=16)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    tolerance: str = "8um"
+    device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,0 +1,107 @@
+"""One network that learns from some volumes: a phase of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipelines.train_detector.config import Config
+from volumetric.blocks.telling import tell
+from volumetric.detection.centernet import CenterNet
+from volumetric.detection.losses import TargetBatch
+from volumetric.detection.model import DetectorSettings, save_detector
+from volumetric.detection.samples import TrainingVolume, sample_batch
+from volumetric.learn.device import choose_device
+from volumetric.learn.loop import TrainSettings, train
+
+Loss = Callable[[torch.Tensor, TargetBatch], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a network learns from, and how.
+
+    Args:
+        name: of the network's files.
+        volumes: and the chance of each kind: pairs of volumes and the share of windows that are drawn from them.
+        loss: of outputs and targets.
+        steps: to go.
+        stream: of random numbers, another for each phase.
+        start: the phase whose weights it begins with; None for weights drawn by chance.
+    """
+
+    name: str
+    volumes: Sequence[tuple[Sequence[TrainingVolume], float]]
+    loss: Loss
+    steps: int
+    stream: int
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of one training, in its work folder."""
+
+    settings: DetectorSettings
+    config: Config
+    work: Path
+
+    def fit(self, phase: Phase) -> float:
+        """Train, going on where a stopped training was; returns the mean loss of the last tenth."""
+        config, device = self.config, choose_device(self.config.device)
+        network = self.fresh() if phase.start is None else self.trained(phase.start)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pool = [volume for volumes, _ in phase.volumes for volume in volumes]
+        chances = np.concatenate([np.full(len(volumes), share / len(volumes)) for volumes, share in phase.volumes])
+
+        def batch(step: int) -> tuple[torch.Tensor, TargetBatch]:
+            images, targets = sample_batch(
+                pool,
+                chances,
+                np.random.default_rng([config.seed, phase.stream, step]),
+                count=config.batch,
+                window_px=config.window_px,
+                stride=self.settings.stride,
+                neighbours=self.settings.neighbours,
+            )
+            moved = TargetBatch(**{name: value.to(device) for name, value in vars(targets).items()})
+            return images.to(device, memory_format=torch.channels_last), moved
+
+        def loss(module: torch.nn.Module, data: tuple[torch.Tensor, TargetBatch]) -> torch.Tensor:
+            # bfloat16 halves the time and costs nothing measurable; weights and losses stay in float32.
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                output = module(data[0])
+            return phase.loss(output.float(), data[1])
+
+        losses: list[float] = []
+
+        def report(step: int, value: float) -> None:
+            losses.append(value)
+            tell(step + 1, phase.steps)
+
+        schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate)
+        train(network, batch, loss, schedule, state=self._state(phase.name), report=report)
+        save_detector(self.checkpoint(phase.name), network, self.settings, {})
+        return float(np.mean(losses[-max(1, phase.steps // 10) :])) if losses else float("nan")
+
+    def fresh(self) -> CenterNet:
+        """A network that knows nothing, the same for a seed."""
+        torch.manual_seed(self.config.seed)
+        return CenterNet(self.settings.channels, self.settings.stride, self.settings.neighbours)
+
+    def trained(self, name: str) -> CenterNet:
+        """The network of a finished phase."""
+        network = self.fresh()
+        network.load_state_dict(torch.load(self._state(name), weights_only=True)["network"])
+        return network
+
+    def checkpoint(self, name: str) -> Path:
+        """Where the network of a finished phase is, ready for use."""
+        return self.work / f"{name}.safetensors"
+
+    def _state(self, name: str) -> Path:
+        return self.work / f"{name}.pt"
