@@ -59,12 +59,10 @@ def pieces(n: int, extent_um: tuple[float, float, float]) -> Iterator[pd.DataFra
         places = rng.uniform(0, extent_um, (size, 3))
         places[:, 0] = np.sort(start + rng.uniform(0, size, size)) / n * extent_um[0]
         found = pd.DataFrame(VOXEL.to_vox(places), columns=["z_vox", "y_vox", "x_vox"])
-        for name in ("score", "radius_px", "intensity", "background"):
+        for name in ("score", "probability", "radius_px", "intensity", "background"):
             found[name] = rng.random(size)
         found["n_slices"] = 3
-        table = cells_table(found, VOXEL, start)
-        table["probability"] = rng.random(size)
-        yield table
+        yield cells_table(found, VOXEL, start)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ ONTOLOGY = Ontology((Region(997, "root", "root", None), Region(8, "grey", "Grey"
 
 
 def cells(n: int) -> pd.DataFrame:
-    names = ("z_vox", "y_vox", "x_vox", "score", "radius_px", "intensity", "background")
+    names = ("z_vox", "y_vox", "x_vox", "score", "probability", "radius_px", "intensity", "background")
     found = pd.DataFrame({name: np.random.default_rng(0).random(n) for name in names})
     found["n_slices"] = 2
     return cells_table(found, VoxelSpace((5.0, 1.0, 1.0)))
