@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import torch
 from matplotlib.image import imread
 
 from pipelines.cli import main
@@ -40,6 +41,15 @@ def write_tile(folder: Path, name: str, seed: int, light: float = 300.0, shape=(
     pd.DataFrame(centres[marked], columns=["z", "y", "x"]).to_csv(folder / f"{name}_cells.csv", index=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums of several threads are not bit-equal from run to run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiles") / "known"
@@ -69,17 +79,6 @@ def trained(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
     assert go(*training(tiles, out)) == 0
     return out
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums of several threads are not bit-equal from run to run."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_it_learns_which_cells_are_marked(tiles: Path, trained: Path, tmp_path: Path) -> None:
