@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from pipelines.cli.app import app, console
 from pipelines.cli.options import ConfigFile, Debug, Device, DryRun, Memory, Out, Voxel
-from pipelines.cli.run import resources_of
+from pipelines.cli.run import go, resources_of
 from pipelines.config import load_file, make, overlay
-
-if TYPE_CHECKING:
-    from pipelines.config import Resources
-    from pipelines.stage import Stage
-    from volumetric.blocks.ledger import Ledger
 
 PANEL = "Your own detector"
 
@@ -81,9 +76,9 @@ def train_detector(
     )
     work = work_beside(out)
     plan = command.plan(tiles or [], out, work / "train", options, voxel_um)
-    ledger = finished(Stage(plan, work / "train"), resources, dry_run)
-    if ledger:
-        command.print_summary(out, ledger, console)
+    stage = Stage(plan, work / "train")
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -121,9 +116,9 @@ def evaluate(
     plan = command.plan(
         named(model), tiles, out, work / "evaluate", options, voxel_um=voxel_um, truth=truth, validation=validation
     )
-    ledger = finished(Stage(plan, work / "evaluate"), resources, dry_run)
-    if ledger:
-        command.print_summary(out, ledger, console)
+    stage = Stage(plan, work / "evaluate")
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -153,22 +148,11 @@ def calibrate(
     options = make(command.Config, **overlay(settings.get("calibrate", {}), tolerance=tolerance, device=device))
     work = work_beside(out) / "calibrate"
     plan = command.plan(named(model), tiles, out, work, options, voxel_um=voxel_um, truth=truth)
-    ledger = finished(Stage(plan, work), resources, dry_run)
-    if ledger:
-        command.print_summary(out, ledger, console)
+    stage = Stage(plan, work)
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)
 
 
 def named(model: Path) -> Path | None:
     """A checkpoint's path; None for `default`, the one of the package."""
     return None if str(model) == "default" else model
-
-
-def finished(stage: Stage, resources: Resources, dry_run: bool) -> Ledger | None:
-    """Show the plan, or run it; its ledger where it was run."""
-    from pipelines.stage import check, run, show
-
-    check([stage], resources)
-    if dry_run:
-        show([stage], resources, console)
-        return None
-    return run([stage], resources, console)[0]

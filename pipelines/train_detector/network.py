@@ -27,7 +27,7 @@ class Phase:
 
     Args:
         name: of the network's files.
-        volumes: and the chance of each kind: pairs of volumes and the share of windows that are drawn from them.
+        volumes: to draw windows from: groups, each with the share of windows that comes from it.
         loss: of outputs and targets.
         steps: to go.
         stream: of random numbers, another for each phase.

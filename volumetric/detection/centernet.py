@@ -22,7 +22,6 @@ class CenterNet(nn.Module):
     def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2, neighbours: int = 0) -> None:
         super().__init__()
         self.backbone = UNet(channels, stride, 2 * neighbours + 1)
-        self.neighbours = neighbours
         width = channels[0]
         self.head = nn.Sequential(
             nn.Conv2d(width, 2 * width, 3, padding=1, bias=False),

@@ -1,7 +1,7 @@
 """Where a detector's scores become cells: one threshold, and probabilities, from tiles whose cells are known.
 
-The scores must be of networks that never saw the tile's brain: thresholds do not carry over from one brain to another
-by themselves, and only what held between brains can be trusted on the next one.
+The scores must be of networks that never saw the tile, and, where there are several brains, its brain: thresholds do
+not carry over from one to another by themselves, and only what held between brains can be trusted on the next one.
 """
 
 from __future__ import annotations
