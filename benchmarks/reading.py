@@ -93,7 +93,7 @@ def main() -> None:
         execute(ingest.plan(open_source(folder / "slices"), out, folder / "w", config, resources), folder / "w",
                 Execution())  # fmt: skip
         volume = open_ome_zarr(out)
-        detector = load_detector(None, "cpu")
+        detector = load_detector()
         blocks = [block.write for block in BlockGrid(volume.shape, SHARD)]
         with_halo = [read_box(box, volume.shape, detector) for box in blocks]
         rng = np.random.default_rng(0)

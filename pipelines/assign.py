@@ -25,6 +25,8 @@ from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError, VolumetricError
+from volumetric.points.expected import CountModel
+from volumetric.points.table import COUNTS
 from volumetric.storage.tables import iterate_arrow, table_metadata, write_csv, write_pieces
 
 VERSION = 2
@@ -49,7 +51,8 @@ class Job:
 
     def cells(self) -> Mapping[str, Any]:
         """Write the cells with their regions."""
-        rows = write_pieces(self.out / "cells.parquet", self._assigned(), {"identity": self.identity})
+        told = {name: text for name, text in table_metadata(self.detections).items() if name == COUNTS}
+        rows = write_pieces(self.out / "cells.parquet", self._assigned(), {"identity": self.identity, **told})
         return {"cells": rows}
 
     def _assigned(self) -> Iterator[pa.Table]:
@@ -71,7 +74,8 @@ class Job:
             atlas_to_sample=brain.atlas_to_sample,
             field_of_view=brain.field_of_view,
         )
-        table = region_table(self.atlas.ontology, region, side, extent, probability)
+        counts = CountModel.of_text(table_metadata(self.out / "cells.parquet").get(COUNTS))
+        table = region_table(self.atlas.ontology, region, side, extent, probability=probability, counts=counts)
         counted = int(table.loc[table["hemisphere"] == "both", "count_own"].sum())
         inside = int(np.count_nonzero(region))
         if counted != inside:

@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from rich.console import Console
 
 from pipelines.config import Resources, Settings
@@ -35,9 +36,9 @@ from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.grid import Block, BlockGrid
 from volumetric.imaging.intensity import ContrastField, fit_contrast
 from volumetric.imaging.pooling import mean_pool
-from volumetric.learn.device import choose_device, use_threads
+from volumetric.learn.device import choose_device, choose_dtype, use_threads
 from volumetric.points.linking import Linker
-from volumetric.points.table import cells_table
+from volumetric.points.table import COUNTS, cells_table
 from volumetric.storage.arrays import read_arrays, write_arrays
 from volumetric.storage.parts import TableParts
 from volumetric.storage.tables import write_pieces
@@ -61,6 +62,7 @@ class Config(Settings):
 
     channel: str | None = None
     model: Path | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     block: tuple[int, int, int] = BLOCK
 
 
@@ -72,6 +74,7 @@ class Detection:
     channel: int
     model: Path | None
     device: str
+    dtype: torch.dtype
     threads: int
     work: Path
 
@@ -85,7 +88,7 @@ class Detection:
 
     def detector(self) -> Detector:
         """The network, loaded once a process."""
-        return load_detector(self.model, choose_device(self.device))
+        return load_detector(self.model, choose_device(self.device), self.dtype)
 
     def fit(self) -> Mapping[str, Any]:
         """Fit the contrast field from a coarse level and store it."""
@@ -120,7 +123,9 @@ class Detection:
 
     def link(self, grid: BlockGrid, out: Path, identity: str) -> Mapping[str, Any]:
         """Join the peaks of all slices to cells and write the table."""
-        rows = write_pieces(out, self._pieces(grid), {"identity": identity})
+        counts = self.detector().settings.counts
+        told = {COUNTS: counts.text} if counts else {}
+        rows = write_pieces(out, self._pieces(grid), {"identity": identity, **told})
         return {"cells": rows}
 
     def _pieces(self, grid: BlockGrid) -> Iterator[pd.DataFrame]:
@@ -152,6 +157,7 @@ def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resou
         channel=volume.channel_index(config.channel),
         model=config.model,
         device=resources.device,
+        dtype=choose_dtype(config.precision, choose_device(resources.device)),
         threads=max(1, (os.cpu_count() or 1) // resources.workers),
         work=work,
     )
@@ -159,7 +165,11 @@ def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resou
     if min(volume.shape[1:]) < 16:
         raise InputError(f"slices of {volume.shape[1]} x {volume.shape[2]} px are too small to look for cells")
     grid = BlockGrid(volume.shape, config.block)
-    content = {"channel": volume.channels[detection.channel], "model": detector.sha256}
+    content = {
+        "channel": volume.channels[detection.channel],
+        "model": detector.sha256,
+        "precision": str(detection.dtype).removeprefix("torch."),
+    }
     identity_parts = Plan("detect", VERSION, content, {"volume": volume.fingerprint()}, (), (out,))
     return Plan(
         stage="detect",

@@ -73,7 +73,9 @@ def write_run(
     write_table(run.cells, ordered(cells))
     voxels = np.rint(volume_mm3 * 1000).astype(np.int64)
     probabilities = cells["probability"].to_numpy()
-    write_csv(run.regions, region_table(ontology, region, side, Extent(volume_mm3, voxels, voxels), probabilities))
+    write_csv(
+        run.regions, region_table(ontology, region, side, Extent(volume_mm3, voxels, voxels), probability=probabilities)
+    )
     inside = int(np.count_nonzero(region))
     counts = {"total": len(region), "in_atlas": inside, "outside": len(region) - inside, "counted": inside}
     atlas = {"name": "small", "resolution_um": list(space.spacing_um)}

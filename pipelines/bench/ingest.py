@@ -7,8 +7,9 @@ slices, chunks and codec; `dask` and `ome-zarr-py` are used as their manuals sho
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import tifffile
 from scipy import ndimage
 
 from pipelines import ingest
-from pipelines.bench.measure import Method
+from pipelines.bench.measure import Measured, Method
 from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.plan import Plan
@@ -60,9 +61,32 @@ class Case:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def methods() -> Mapping[str, Callable[[Case], Method]]:
-    """All ways to convert, by name, the limit first."""
-    return {LIMIT: Limit, LEVEL_0: LevelZero, PYRAMID: Pyramid, DASK: Dask, OME_ZARR_PY: OmeZarrPy}
+class Ingest:
+    """Slices of noisy tissue become a volume; what it costs is CPU time."""
+
+    unit = "CPU s/GB"
+    peers = frozenset({DASK, OME_ZARR_PY})
+
+    def __init__(self, slices: Path, folder: Path, workers: int) -> None:
+        source = open_source(slices)
+        self.shape = source.shape
+        self.gigabytes: float = math.prod(source.shape) * np.dtype(source.dtype).itemsize / 1e9
+        self.case = Case(slices, folder, workers)
+
+    def methods(self) -> Mapping[str, Method]:
+        """All ways to convert, by name, the limit first."""
+        case = self.case
+        return {
+            LIMIT: Limit(case),
+            LEVEL_0: LevelZero(case),
+            PYRAMID: Pyramid(case),
+            DASK: Dask(case),
+            OME_ZARR_PY: OmeZarrPy(case),
+        }
+
+    def rate(self, runs: Sequence[Measured]) -> float:
+        """Of the run with the least CPU: what disturbs a run only adds to it."""
+        return min(run.cpu_s for run in runs) / self.gigabytes
 
 
 def write_tissue(folder: Path, slices: int, edge: int, seed: int = 0) -> None:

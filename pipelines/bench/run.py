@@ -2,111 +2,130 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import psutil
+from pydantic import Field
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipelines.bench import ingest
-from pipelines.bench.measure import Measured, measure
+from pipelines import detect
+from pipelines.bench.detect import Detect
+from pipelines.bench.ingest import Ingest, write_tissue
+from pipelines.bench.measure import Measured, Method, measure
 from pipelines.config import Resources, Settings
 from volumetric.blocks.plan import megabytes
-from volumetric.errors import InputError
+from volumetric.geometry.box import Index3
+from volumetric.geometry.space import Um3
 from volumetric.storage.atomic import write_json
 from volumetric.storage.provenance import versions
-from volumetric.storage.sources import open_source
 
 
 class Config(Settings):
     """What is measured."""
 
-    stage: Literal["ingest"] = "ingest"
-    slices: int = 128
-    edge: int = 2048
-    repeats: int = 3
+    stage: Literal["ingest", "detect"] = "ingest"
+    slices: int = Field(default=128, ge=1)
+    edge: int = Field(default=2048, ge=256)
+    voxel_um: Um3 = (5.0, 0.7, 0.7)
+    repeats: int = Field(default=3, ge=1)
     peers: bool = True
 
 
+class Stage(Protocol):
+    """What a benchmark of a stage knows."""
+
+    unit: str
+    peers: frozenset[str]
+    shape: Index3
+
+    def methods(self) -> Mapping[str, Method]: ...
+
+    def rate(self, runs: Sequence[Measured]) -> float: ...
+
+
 def run_bench(config: Config, source: Path | None, out: Path, resources: Resources, console: Console) -> dict[str, Any]:
-    """Measure a stage; `source` is a folder of slices, made for the purpose where there is none."""
-    if config.slices < 1 or config.edge < 256 or config.repeats < 1:
-        raise InputError("expected at least one slice, 256 pixels and one repeat")
-    with tempfile.TemporaryDirectory(prefix="volumetric-bench-", dir=out.absolute().parent) as folder:
+    """Measure a stage; `source` holds slices, made for the purpose where there is none."""
+    with tempfile.TemporaryDirectory(prefix="volumetric-bench-", dir=out.absolute().parent) as name:
+        folder = Path(name)
         if source is None:
-            source = Path(folder) / "slices"
+            source = folder / "slices"
             with console.status(f"making {config.slices} slices of {config.edge} x {config.edge} pixels"):
-                ingest.write_tissue(source, config.slices, config.edge)
-        images = open_source(source)
-        gigabytes = images.shape[0] * images.shape[1] * images.shape[2] * 2 / 1e9
-        found = _measure_all(ingest.Case(source, Path(folder), resources.workers), config, console)
+                write_tissue(source, config.slices, config.edge)
+        stage: Stage
+        if config.stage == "ingest":
+            stage = Ingest(source, folder, resources.workers)
+        else:
+            stage = Detect(source, folder, resources, config.voxel_um, detect.Config())
+        found = _measure_all(stage, config, console)
     record = {
         "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
         "version": versions(),
-        "data": {"shape": list(images.shape), "gigabytes": round(gigabytes, 3), "workers": resources.workers},
-        "results": _results(found, gigabytes),
+        "data": {"shape": list(stage.shape), "workers": resources.workers},
+        "results": _results(config.stage, stage, found),
     }
     write_json(out, record)
-    _print(record, console)
+    _print(record, stage.unit, console)
     console.print(f"wrote {out}", highlight=False)
     return record
 
 
-def _measure_all(case: ingest.Case, config: Config, console: Console) -> dict[str, list[Measured]]:
+def _measure_all(stage: Stage, config: Config, console: Console) -> dict[str, list[Measured]]:
     """Every method several times, one after another in turn, so that a slow moment meets them all."""
-    chosen = {n: m for n, m in ingest.methods().items() if config.peers or n not in {ingest.DASK, ingest.OME_ZARR_PY}}
+    chosen = {n: m for n, m in stage.methods().items() if config.peers or n not in stage.peers}
     found: dict[str, list[Measured]] = {name: [] for name in chosen}
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("measuring", total=config.repeats * len(chosen))
         for _ in range(config.repeats):
             for name, method in chosen.items():
-                found[name].append(measure(method(case)))
-                case.clear()
+                found[name].append(measure(method))
+                method.case.clear()
                 progress.advance(task)
     return found
 
 
-def _results(found: dict[str, list[Measured]], gigabytes: float) -> list[dict[str, Any]]:
-    """The least CPU of all repeats: what disturbs a run only adds to it."""
-    limit = min(m.cpu_s for m in found[ingest.LIMIT]) / gigabytes
+def _results(name: str, stage: Stage, found: dict[str, list[Measured]]) -> list[dict[str, Any]]:
+    limit = stage.rate(next(iter(found.values())))
+    voxels = math.prod(stage.shape)
     return [
         {
-            "stage": "ingest",
-            "what": name,
-            "rate": round(min(m.cpu_s for m in runs) / gigabytes, 3),
-            "unit": "CPU s/GB",
+            "stage": name,
+            "what": what,
+            "rate": round(stage.rate(runs), 3),
+            "unit": stage.unit,
             "limit": round(limit, 3),
-            "ratio": round(min(m.cpu_s for m in runs) / gigabytes / limit, 3),
-            "megabytes_per_second": round(max(gigabytes * 1e3 / m.wall_s for m in runs)),
+            "ratio": round(stage.rate(runs) / limit, 3),
+            "megavoxels_per_second": round(max(voxels / 1e6 / m.wall_s for m in runs), 2),
             "peak_memory_bytes": max(m.peak_bytes for m in runs),
         }
-        for name, runs in found.items()
+        for what, runs in found.items()
     ]
 
 
-def _print(record: dict[str, Any], console: Console) -> None:
-    data = record["data"]
+def _print(record: dict[str, Any], unit: str, console: Console) -> None:
+    slices, height, width = record["data"]["shape"]
     console.print(
-        f"{data['gigabytes']} GB in slices of {data['shape'][1]} x {data['shape'][2]}, {data['workers']} workers, "
-        f"{record['machine']['cpu']}",
+        f"{slices} slices of {height} x {width}, {record['data']['workers']} workers, {record['machine']['cpu']}",
         highlight=False,
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("what", "CPU s/GB", "ratio to limit", "best MB/s", "peak memory over base"):
+    for name in ("what", unit, "ratio to limit", "best Mvoxel/s", "peak memory over base"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for row in record["results"]:
         table.add_row(
             row["what"],
             f"{row['rate']:.2f}",
             f"{row['ratio']:.2f}",
-            str(row["megabytes_per_second"]),
+            f"{row['megavoxels_per_second']:.1f}",
             megabytes(row["peak_memory_bytes"]),
         )
     console.print(table)

@@ -5,6 +5,7 @@ Inputs: a checkpoint, a folder of tiles (`volumetric.detection.tileset`), anothe
 OUT/metrics.json           precision, recall, F1, AP with intervals at each tolerance; ECE, Brier, Spearman
 OUT/candidates.parquet     all that may be a cell: tile, z_um, y_um, x_um, score
 OUT/curve.csv              precision, recall and false points a tile at every threshold
+OUT/counts.csv             true and expected number of each tile with its interval, from a calibrated detector
 OUT/sweep.csv              F1 by the least confidence of the truth and the threshold
 OUT/evaluation.png         the curves, reliability, recall by confidence, distances
 
@@ -40,7 +41,7 @@ from volumetric.storage.atomic import replacing, write_json
 from volumetric.storage.provenance import folder_identity, versions
 from volumetric.storage.tables import write_csv
 
-VERSION = 1
+VERSION = 2
 FIGURES_BYTES = 600 * 2**20
 """Of a tile's feature maps, or a picture: an upper estimate."""
 
@@ -111,6 +112,7 @@ class Job:
             "brier": None,
             "brier_skill": None,
             **(judged[1] if judged else {}),
+            "counts": self.counts(scored),
             "spearman": _number(scored.rank_correlation(threshold)),
             "median_distance_um": _number(float(pairs["distance_um"].median())),
             "brains": {brain: Scored(*_of_brain(scored, brain), main).figures(threshold) for brain in scored.brains},
@@ -126,6 +128,17 @@ class Job:
             temporary.write_bytes(render(figure, "png"))
         write_json(self.out / "metrics.json", metrics)
         return metrics
+
+    def counts(self, scored: Scored) -> dict[str, float] | None:
+        """How honest the expected numbers are; None from a detector that has none, or with another threshold."""
+        model = self.detector.settings.counts
+        table = scored.counts(self.detector.settings.threshold, model) if model and not self.validation else None
+        if table is None:
+            return None
+        write_csv(self.out / "counts.csv", table)
+        inside = (table["low"] <= table["true"]) & (table["true"] <= table["high"])
+        width = (table["high"] - table["low"]) / table["true"].clip(lower=1)
+        return {"covered": float(inside.mean()), "median_width": float(width.median())}
 
 
 def plan(
@@ -188,6 +201,12 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
     if metrics["ece"] is not None:
         console.print(
             f"probabilities: expected calibration error {metrics['ece']:.3f}, Brier skill {metrics['brier_skill']:.2f}",
+            highlight=False,
+        )
+    if metrics["counts"]:
+        console.print(
+            f"expected numbers: the 95% interval holds the true one in {metrics['counts']['covered']:.0%} of tiles; "
+            f"its median width is {metrics['counts']['median_width']:.0%} of the number",
             highlight=False,
         )
     console.print(f"pictures: {out / 'evaluation.png'}", highlight=False, soft_wrap=True)

@@ -7,16 +7,18 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.config import Settings
+from pipelines.train_detector.recipe import Mode
 
 
 class Config(Settings):
     """What changes the checkpoint, besides the tiles."""
 
-    mode: Literal["best", "method"] = "best"
+    mode: Mode = "best"
     seed: int = Field(default=1, ge=0)
-    channels: tuple[int, ...] = (24, 48, 96)
+    channels: tuple[int, ...] | None = None
     stride: Literal[1, 2, 4] | None = None
     neighbours: int | None = Field(default=None, ge=0, le=4)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
     synthetic: int = Field(default=160, ge=0)
     pretrain_steps: int = Field(default=3000, ge=0)
     steps: int = Field(default=1500, ge=0)

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pipelines.scored import find, found_in
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.material import score_synthetic, synthetic_training, tile_training
-from pipelines.train_detector.network import Loss, Networks, Phase
+from pipelines.train_detector.network import Networks, Phase
+from pipelines.train_detector.recipe import RECIPES, Recipe
 from volumetric.blocks.plan import Facts
 from volumetric.detection.evaluate import Scored, Tolerance
-from volumetric.detection.losses import finetuning_loss, joint_loss, pretraining_loss
 from volumetric.detection.model import Detector, DetectorSettings, load_detector, save_detector
 from volumetric.detection.operating_point import operating_point
 from volumetric.detection.samples import TrainingVolume
@@ -25,17 +24,6 @@ from volumetric.storage.provenance import versions
 
 PARTS = 4
 """Into which the tiles of a single brain are divided, to hold each out in turn."""
-
-DEFAULTS: Mapping[str, dict[str, Any]] = {
-    "best": {"stride": 2, "neighbours": 2},
-    "method": {"stride": 4, "neighbours": 0},
-}
-
-LOSSES: Mapping[str, tuple[Loss, Loss]] = {
-    "best": (joint_loss, joint_loss),
-    "method": (pretraining_loss, finetuning_loss),
-}
-"""Of pre-training on synthetic crops and of fine-tuning on tiles."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +38,15 @@ class Job:
     @cached_property
     def networks(self) -> Networks:
         """Of this training, before a threshold is known."""
-        given = self.config.model_dump(include={"stride", "neighbours"}, exclude_none=True)
-        settings = DetectorSettings(channels=self.config.channels, **{**DEFAULTS[self.config.mode], **given})
-        return Networks(settings, self.config, self.work)
+        recipe, names = self.recipe, ("channels", "stride", "neighbours")
+        given = self.config.model_dump(include=set(names), exclude_none=True)
+        settings = DetectorSettings(**{**{name: getattr(recipe, name) for name in names}, **given})
+        dropout = recipe.dropout if self.config.dropout is None else self.config.dropout
+        return Networks(settings, self.config, self.work, dropout)
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.config.mode]
 
     @property
     def pretrains(self) -> bool:
@@ -83,7 +77,7 @@ class Job:
 
     def pretrain(self) -> Facts:
         """Learn from synthetic crops."""
-        phase = Phase("pretrain", [(self._synthetic, 1.0)], LOSSES[self.config.mode][0], self.config.pretrain_steps, 0)
+        phase = Phase("pretrain", [(self._synthetic, 1.0)], self.recipe.pretraining, self.config.pretrain_steps, 0)
         return {"loss": self.networks.fit(phase)}
 
     def without(self, fold: str) -> Facts:
@@ -101,10 +95,10 @@ class Job:
         left_out = {tile.name for tile in held_out}
         real = [v for v, tile in zip(self._real, self.tiles, strict=True) if tile.name not in left_out]
         # The published recipe forgets its synthetic crops; ours keeps some, so that it stays good at them.
-        share = self.config.synthetic_share if self.config.mode == "best" and self.config.synthetic else 0.0
+        share = self.config.synthetic_share if self.recipe.keeps_synthetic and self.config.synthetic else 0.0
         volumes = [(real, 1 - share), *([(self._synthetic, share)] if share else [])]
         start = "pretrain" if self.pretrains else None
-        return self.networks.fit(Phase(name, volumes, LOSSES[self.config.mode][1], self.config.steps, stream, start))
+        return self.networks.fit(Phase(name, volumes, self.recipe.finetuning, self.config.steps, stream, start))
 
     def publish(self) -> Facts:
         """Choose the threshold on what was held out, and write the checkpoint."""

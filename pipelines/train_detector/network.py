@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pipelines.train_detector.config import Config
+from pipelines.train_detector.recipe import Loss
 from volumetric.blocks.telling import tell
 from volumetric.detection.centernet import CenterNet
 from volumetric.detection.losses import TargetBatch
@@ -17,8 +18,6 @@ from volumetric.detection.model import DetectorSettings, save_detector
 from volumetric.detection.samples import TrainingVolume, sample_batch
 from volumetric.learn.device import choose_device
 from volumetric.learn.loop import TrainSettings, train
-
-Loss = Callable[[torch.Tensor, TargetBatch], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Networks:
     settings: DetectorSettings
     config: Config
     work: Path
+    dropout: float
 
     def fit(self, phase: Phase) -> float:
         """Train, going on where a stopped training was; returns the mean loss of the last tenth."""
@@ -91,7 +91,7 @@ class Networks:
     def fresh(self) -> CenterNet:
         """A network that knows nothing, the same for a seed."""
         torch.manual_seed(self.config.seed)
-        return CenterNet(self.settings.channels, self.settings.stride, self.settings.neighbours)
+        return CenterNet(self.settings.channels, self.settings.stride, self.settings.neighbours, self.dropout)
 
     def trained(self, name: str) -> CenterNet:
         """The network of a finished phase."""

@@ -25,10 +25,10 @@ FACTORS = (2, 8, 8)
 NEIGHBOURS = 1
 
 
-def detector(threshold: float = 0.01) -> Detector:
+def detector(threshold: float = 0.01, stride: int = 2) -> Detector:
     """A small network with fixed random weights: its peaks mean nothing, but depend on all it sees."""
     torch.manual_seed(0)
-    network = CenterNet((4, 6, 8), 2, NEIGHBOURS)
+    network = CenterNet((4, 6, 8), stride, NEIGHBOURS)
     network.eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -37,7 +37,7 @@ def detector(threshold: float = 0.01) -> Detector:
     network.head[-1].weight.data *= 3
     fold_batch_norm(network)
     network.requires_grad_(False)
-    settings = DetectorSettings(peak_threshold=threshold, neighbours=NEIGHBOURS)
+    settings = DetectorSettings(peak_threshold=threshold, neighbours=NEIGHBOURS, stride=stride)
     return Detector(network, settings, torch.device("cpu"), "", {})
 
 
@@ -62,6 +62,11 @@ def peaks_of(write: Box) -> pd.DataFrame:
     return detect_block(IMAGE[read.slices], read, write, shape=IMAGE.shape, field=FIELD, detector=DETECTOR)
 
 
+def peaks_at(network: Detector) -> pd.DataFrame:
+    whole = Box.of_shape(IMAGE.shape)
+    return detect_block(IMAGE, whole, whole, shape=IMAGE.shape, field=FIELD, detector=network)
+
+
 @pytest.fixture
 def small_tiles(monkeypatch):
     monkeypatch.setattr(infer, "TILE_PX", 64)
@@ -84,6 +89,40 @@ def test_there_are_peaks_to_compare():
 
 def test_tiled_equals_untiled(small_tiles):
     assert_same(peaks_of(Box.of_shape(IMAGE.shape)), WHOLE)
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_any_stride_can_be_cut(stride, small_tiles):
+    network = detector(stride=stride)
+    parts = []
+    for block in BlockGrid(IMAGE.shape, (2, 70, 100)):
+        read = read_box(block.write, IMAGE.shape, network)
+        shown = IMAGE[read.slices]
+        parts.append(detect_block(shown, read, block.write, shape=IMAGE.shape, field=FIELD, detector=network))
+    expected = peaks_at(network)
+    assert len(expected) > 100
+    assert_same(pd.concat(parts), expected)
+
+
+def test_slices_shown_together_give_what_each_gives_alone(monkeypatch):
+    monkeypatch.setattr(infer, "slices_together", lambda device: 3)
+    assert_same(peaks_of(Box.of_shape(IMAGE.shape)), WHOLE)
+
+
+def test_half_precision_says_nearly_the_same():
+    half = detector()
+    image = torch.randn(2, 2 * NEIGHBOURS + 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        exact = half.network(image)[:, 0]
+        half.network.to(torch.bfloat16)
+        half.network.head[-1].float()
+        near = half.network(image.to(half.dtype))[:, 0]
+    assert half.dtype == torch.bfloat16
+    assert near.dtype == torch.float32
+    assert np.corrcoef(exact.ravel(), near.ravel())[0, 1] > 0.995
+    assert len(torch.unique(near)) > 0.9 * near.numel()
+    found = peaks_at(half)
+    assert abs(len(found) - len(WHOLE)) < 0.05 * len(WHOLE)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -113,19 +152,23 @@ def test_refuses_a_read_box_that_is_too_small():
         detect_block(IMAGE[write.slices], write, write, shape=IMAGE.shape, field=FIELD, detector=DETECTOR)
 
 
-def test_the_network_sees_no_farther_than_it_says():
-    net = CenterNet((4, 6, 8), 2).eval()
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("channels", [(4,), (4, 6, 8)])
+def test_the_network_sees_no_farther_than_it_says(stride, channels):
+    torch.manual_seed(0)
+    net = CenterNet(channels, stride).eval()
     radius, n = net.receptive_radius_px, 256
     image = torch.randn(1, 1, n, n, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         before = net(image)
+        assert before.shape == (1, 5, n // stride, n // stride)
         for shift in range(8):
-            at = 64 + shift
+            at = 96 + shift
             changed = image.clone()
             changed[..., at, :] += 100.0
-            rows = torch.nonzero((net(changed) != before).any(dim=-1).any(dim=1)[0]).ravel() * 2
-            assert rows.min() >= at - radius - 1
-            assert rows.max() <= at + radius
+            first = torch.nonzero((net(changed) != before).any(dim=-1).any(dim=1)[0]).ravel() * stride
+            assert first.min() + stride - 1 >= at - radius
+            assert first.max() <= at + radius
     assert net.halo_px >= radius
     assert net.halo_px % net.backbone.multiple_px == 0
 
@@ -171,8 +214,8 @@ def test_of_equal_neighbours_the_first_is_the_peak():
     logits = torch.full((6, 6), -5.0)
     logits[2, 2] = logits[2, 3] = logits[3, 2] = 40.0
     logits[5, 5] = 1.0
-    assert torch.nonzero(local_maxima(logits, 0.0)).tolist() == [[2, 2], [5, 5]]
-    assert not local_maxima(torch.zeros(5, 5), 0.5).any()
+    assert torch.nonzero(local_maxima(logits[None], 0.0)[0]).tolist() == [[2, 2], [5, 5]]
+    assert not local_maxima(torch.zeros(1, 5, 5), 0.5).any()
 
 
 @pytest.mark.parametrize("value", [0, 500, np.nan])

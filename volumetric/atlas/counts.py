@@ -20,8 +20,11 @@ from volumetric.geometry.box import index3
 from volumetric.geometry.field_of_view import FieldOfView
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
+from volumetric.points.expected import CountModel
 
 EXPECTED = ("expected", "expected_low", "expected_high")
+
+AS_SAID = CountModel()
 
 COLUMNS = (
     "region_id",
@@ -106,14 +109,16 @@ def region_table(
     region_id: npt.NDArray[np.uint32],
     hemisphere: npt.NDArray[np.uint8],
     extent: Extent,
+    *,
     probability: npt.NDArray[np.floating] | None = None,
+    counts: CountModel = AS_SAID,
 ) -> pd.DataFrame:
     """The table of regions: three rows (left, right, both) a region, depth first.
 
     `count` and `volume_mm3` include descendants; `coverage` is the imaged share of a region with its
     descendants, and density that of the imaged share. Null where there is nothing to divide by.
-    `expected` is how many of `count` are real cells by their probabilities, `expected_low` and `expected_high` its 95%
-    interval (`volumetric.atlas.expected`); null throughout where the detector is not calibrated.
+    `expected` is how many cells there are by the probabilities of those that were found, `expected_low` and
+    `expected_high` its 95% interval (`volumetric.points.expected`); null where the detector is not calibrated.
 
     Args:
         ontology: the regions.
@@ -121,6 +126,7 @@ def region_table(
         hemisphere: (n,) of the cells, 1 left, 2 right.
         extent: volumes and coverage.
         probability: (n,) of the cells, 0 to 1; None, or a null among them, where the detector is not calibrated.
+        counts: how the detector's probabilities and true numbers belong together.
 
     Law: own counts of `both` plus the cells outside are all cells. Raises `InputError` where the arrays do
     not belong together or that law cannot hold.
@@ -141,7 +147,7 @@ def region_table(
     total = _rolled(ontology, _with_both(extent.atlas_vox))
     expected = dict.fromkeys(EXPECTED, np.full(own.shape, np.nan))
     if probability is not None and not np.isnan(probability).any():
-        real = expected_counts(ontology, placed, probability)
+        real = expected_counts(ontology, placed, probability, counts)
         expected = dict(zip(EXPECTED, (real.mean, real.low, real.high), strict=True))
     row = {region: i for i, region in enumerate(ontology.ids)}
     order = np.array([row[region.region_id] for region in ontology.in_order()], dtype=np.int64)

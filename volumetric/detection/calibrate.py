@@ -17,14 +17,22 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from volumetric.detection.model import DetectorSettings
+from volumetric.detection.operating_point import summed
 from volumetric.errors import InputError
 from volumetric.points.curves import ScoredTile
+from volumetric.points.expected import CountModel
 from volumetric.points.reliability import Isotonic
 
 Floats = npt.NDArray[np.float64]
 
 SLOPE_SPREAD, SHIFT_SPREAD = 0.3, 1.5
 """Standard deviations expected of a and b: brains differ in how bright a cell must be, less in how sharply."""
+
+PRIOR_CELLS = 10.0
+"""Whose number is as expected, before any is known."""
+
+UNKNOWN_SPREAD = 0.3
+"""Of counts, from a detector that was never tried on brains it had not seen."""
 
 SURE = 1e-4
 """No probability is nearer to 0 or 1."""
@@ -48,8 +56,10 @@ def adapted(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> Detector
     slope, shift = _fitted(_logit(start(score)), hit)
     moved = expit(slope * _logit(np.asarray(start.probability)) + shift)
     calibration = Isotonic(start.score, tuple(moved.tolist()))
-    missed = sum(tile.n_truth for tile in tiles) - int(hit.sum())
-    return replace(settings, calibration=calibration, threshold=best_threshold(score, calibration(score), missed))
+    known = sum(tile.n_truth for tile in tiles)
+    threshold = best_threshold(score, calibration(score), known - int(hit.sum()))
+    moved_there = replace(settings, calibration=calibration, threshold=threshold)
+    return replace(moved_there, counts=_counts(settings.counts, summed(moved_there, tiles), known))
 
 
 def best_threshold(score: Floats, probability: Floats, missed: float) -> float:
@@ -65,6 +75,12 @@ def best_threshold(score: Floats, probability: Floats, missed: float) -> float:
     f1 = 2 * hits / (kept + hits[-1] + missed)
     last = np.append(score[order][1:] < score[order][:-1], True)  # all candidates of one score, or none
     return float(score[order][last][int(np.argmax(f1[last]))])
+
+
+def _counts(before: CountModel | None, expected: Floats, known: int) -> CountModel:
+    """The factor of these tiles, held by a few cells near 1; how far places differ is not learned from so few."""
+    factor = (known + PRIOR_CELLS) / (float(expected.sum()) + PRIOR_CELLS)
+    return CountModel(factor, before.spread if before else UNKNOWN_SPREAD)
 
 
 def _fitted(x: Floats, hit: npt.NDArray[np.bool_]) -> tuple[float, float]:

@@ -6,42 +6,52 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from volumetric.learn.unet import UNet
 
 OUTPUTS = 5
 """Channels of the output: logit of the centre; offset in y and x; size in y and x."""
 
+FEATURE_PX = 2
+"""Pixels along an edge of the finest features: finer ones cost four times as much and tell no more."""
+
 
 class CenterNet(nn.Module):
     """Contrast (n, 2 neighbours + 1, H, W) of a slice and its neighbours to (n, 5, H / stride, W / stride), float32.
 
-    Channel 0 is the logit of the centre heatmap, 1:3 the offset (y, x) in cells, 3:5 the size (y, x) in pixels.
+    Channel 0 is the logit of the centre heatmap, 1:3 the offset (y, x) in cells, 3:5 the size (y, x) in pixels. With an
+    output of a stride below `FEATURE_PX`, each feature answers for several cells (Shi et al. 2016, sub-pixel
+    convolution). Of the features before the last layer, a share `dropout` is left out while it learns.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64, 128), stride: int = 2, neighbours: int = 0) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 32, 64, 128),
+        stride: int = 2,
+        neighbours: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.backbone = UNet(channels, stride, 2 * neighbours + 1)
-        width = channels[0]
+        self.stride = stride
+        self.dropout = dropout
+        features = max(stride, FEATURE_PX)
+        self.backbone = UNet(channels, features, 2 * neighbours + 1)
+        width, answers = channels[0], (features // stride) ** 2
+        last = nn.Conv2d(2 * width, OUTPUTS * answers, 1)
+        # Centres are rare: starting at a probability of 0.05 keeps the first steps quiet (Lin et al. 2017).
+        last.bias = nn.Parameter(torch.tensor([-2.94, 0.5, 0.5, 6.0, 6.0]).repeat_interleave(answers))
         self.head = nn.Sequential(
             nn.Conv2d(width, 2 * width, 3, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(inplace=True),
-            nn.Conv2d(2 * width, OUTPUTS, 1),
+            last,
         )
-        final = self.head[-1]
-        if isinstance(final, nn.Conv2d) and final.bias is not None:
-            # Centres are rare: starting at a probability of 0.05 keeps the first steps quiet (Lin et al. 2017).
-            final.bias.data = torch.tensor([-2.94, 0.5, 0.5, 6.0, 6.0])
-
-    @property
-    def stride(self) -> int:
-        return self.backbone.stride
 
     @property
     def receptive_radius_px(self) -> int:
         """Farthest pixel beyond an output cell's edge that the output can depend on."""
-        return self.backbone.radius_px + self.stride
+        return self.backbone.radius_px + 2 * self.backbone.stride - self.stride
 
     @property
     def halo_px(self) -> int:
@@ -50,5 +60,8 @@ class CenterNet(nn.Module):
         return -(-self.receptive_radius_px // lattice) * lattice
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.head(self.backbone(image))
+        features = functional.dropout2d(self.head[:-1](self.backbone(image)), self.dropout, self.training)
+        # Scores of half precision would tie: the last layer keeps its own.
+        answers = self.head[-1](features.to(next(self.head[-1].parameters()).dtype))
+        out: torch.Tensor = functional.pixel_shuffle(answers, self.backbone.stride // self.stride)
         return out

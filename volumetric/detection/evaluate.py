@@ -20,6 +20,7 @@ from volumetric.detection.tileset import Tile
 from volumetric.errors import InputError
 from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.points.curves import Curve, ScoredTile, curve, intervals, score_tile
+from volumetric.points.expected import CountModel
 from volumetric.points.matching import match_points
 from volumetric.points.reliability import Reliability, brier_score, brier_skill, reliability
 
@@ -185,6 +186,29 @@ class Scored:
             "brier": brier_score(said, happened),
             "brier_skill": brier_skill(said, happened),
         }
+
+    def counts(self, threshold: float, model: CountModel) -> pd.DataFrame | None:
+        """True and expected number of each tile with its 95% interval; None from a detector without probabilities.
+
+        Columns tile, true, counted, expected, low, high.
+        """
+        if any(found.probability is None for found in self.found):
+            return None
+        kept = [found.score >= threshold for found in self.found]
+        summed = np.array(
+            [f.probability[k].sum() for f, k in zip(self.found, kept, strict=True) if f.probability is not None]
+        )
+        low, high = model.interval(summed)
+        return pd.DataFrame(
+            {
+                "tile": [tile.name for tile in self.tiles],
+                "true": [len(tile.cells_um) for tile in self.tiles],
+                "counted": [int(k.sum()) for k in kept],
+                "expected": model.mean(summed),
+                "low": low,
+                "high": high,
+            }
+        )
 
     def rank_correlation(self, threshold: float) -> float:
         """Spearman's, of the score with the confidence of the true cell, over pairs; NaN where all are equally sure."""

@@ -7,8 +7,9 @@ block that hold the first pixel of its output cell. A block whose edges are tile
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ Ints = npt.NDArray[np.int64]
 
 TILE_PX = 1024
 """Edge of a tile's core: with a halo of 48 px, 84% of the work is not overlap (512: 71%)."""
+
+
+SLICES_ON_GPU = 8
 
 
 def read_box(write: Box, shape: Index3, detector: Detector) -> Box:
@@ -102,24 +106,31 @@ def _tile_peaks(
     contrast = np.zeros(whole.shape, dtype=np.float32)
     contrast[seen.relative_to(whole).slices] = field.normalise(image[seen.relative_to(read).slices], seen)
     corner = np.asarray(whole.start[1:])
-    for k in range(tile.shape[0]):
-        z = tile.start[0] + k
-        plane = Box((z, *tile.start[1:]), (z + 1, *tile.stop[1:]))
-        if not field.tissue_in(plane):
-            continue
-        peaks = _peaks(contrast[k : k + 2 * near + 1], detector).of(plane.intersect(write), corner)
-        at = np.rint(peaks.yx).astype(np.int64)
-        points = np.column_stack([np.full(len(peaks.yx), float(z)), peaks.yx])
-        yield np.column_stack(
-            [
-                points,
-                1 / (1 + np.exp(-peaks.logit.astype(np.float64))),
-                np.maximum(peaks.size.mean(axis=1), 0.0) / 2,
-                _mean_3x3(image[z - read.start[0]], at - read.start[1:]),
-                field.background_at(points),
-                _mean_3x3(contrast[k + near], at - corner),
-            ]
-        )
+    planes = [k for k in range(tile.shape[0]) if field.tissue_in(_plane(tile, k))]
+    together = slices_together(detector.device)
+    for first in range(0, len(planes), together):
+        chosen = planes[first : first + together]
+        for k, found in zip(chosen, _peaks(contrast, chosen, together, detector), strict=True):
+            z = tile.start[0] + k
+            peaks = found.of(_plane(tile, k).intersect(write), corner)
+            at = np.rint(peaks.yx).astype(np.int64)
+            points = np.column_stack([np.full(len(peaks.yx), float(z)), peaks.yx])
+            yield np.column_stack(
+                [
+                    points,
+                    1 / (1 + np.exp(-peaks.logit.astype(np.float64))),
+                    np.maximum(peaks.size.mean(axis=1), 0.0) / 2,
+                    _mean_3x3(image[z - read.start[0]], at - read.start[1:]),
+                    field.background_at(points),
+                    _mean_3x3(contrast[k + near], at - corner),
+                ]
+            )
+
+
+def _plane(tile: Box, k: int) -> Box:
+    """Slice number k of a tile."""
+    z = tile.start[0] + k
+    return Box((z, *tile.start[1:]), (z + 1, *tile.stop[1:]))
 
 
 @dataclass(frozen=True)
@@ -139,30 +150,50 @@ class _Peaks:
 
 
 @torch.inference_mode()
-def _peaks(contrast: Floats, detector: Detector) -> _Peaks:
-    """The local maxima of a slice, from its and its neighbours' contrast (2 neighbours + 1, y, x)."""
-    stride = detector.settings.stride
-    batch = torch.from_numpy(contrast)[None].to(detector.device).contiguous(memory_format=torch.channels_last)
-    output = detector.network(batch)[0]
+def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Detector) -> list[_Peaks]:
+    """The local maxima of some slices, each from its and its neighbours' contrast.
+
+    Args:
+        contrast: (n + 2 neighbours, y, x).
+        chosen: numbers of slices, at most `together`.
+        together: slices that the network is shown; empty ones fill up, so that it always does the same.
+        detector: the network.
+    """
+    stride, seen = detector.settings.stride, 2 * detector.settings.neighbours + 1
+    stacks = np.zeros((together, seen, *contrast.shape[1:]), dtype=np.float32)
+    for stack, k in zip(stacks, chosen, strict=False):
+        stack[:] = contrast[k : k + seen]
+    batch = torch.from_numpy(stacks).to(detector.device, detector.dtype, memory_format=torch.channels_last)
+    output = detector.network(batch)[: len(chosen)]
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
-    cells = torch.nonzero(local_maxima(output[0], threshold))
-    values = output[:, cells[:, 0], cells[:, 1]].T.cpu().numpy()
+    cells = torch.nonzero(local_maxima(output[:, 0], threshold))
+    values = output[cells[:, 0], :, cells[:, 1], cells[:, 2]].cpu().numpy()
     places = cells.cpu().numpy()
     # Offsets a little outside their cell are noise of the regression; further away is another cell's business.
     offset = np.clip(values[:, 1:3], -0.5, 1.5)
-    return _Peaks(places * stride, values[:, 0], decode(places, offset, stride), values[:, 3:5])
+    yx = decode(places[:, 1:], offset, stride)
+    ends = np.searchsorted(places[:, 0], np.arange(len(chosen) + 1))
+    parts = [slice(a, b) for a, b in pairwise(ends)]
+    return [_Peaks(places[p, 1:] * stride, values[p, 0], yx[p], values[p, 3:5]) for p in parts]
+
+
+def slices_together(device: torch.device) -> int:
+    """Slices that a device is shown at once: a CPU is busy with one."""
+    return SLICES_ON_GPU if device.type == "cuda" else 1
 
 
 def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Cells of (V, U) logits above the threshold that no neighbour of their 3 x 3 exceeds; bool (V, U).
+    """Cells of (n, V, U) logits above the threshold that no neighbour of their 3 x 3 exceeds; bool (n, V, U).
 
     Of equal neighbours the first in row order stays. Logits, as probabilities near 1 collapse to equal floats.
     """
-    best = functional.max_pool2d(logits[None, None], 3, stride=1, padding=1)[0, 0]
+    best = functional.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
     maxima = (logits == best) & (logits > threshold)
     around = functional.pad(maxima, (1, 1, 1, 0))
-    rows, columns = logits.shape
-    before = around[:rows, :columns] | around[:rows, 1 : columns + 1] | around[:rows, 2:] | around[1:, :columns]
+    rows, columns = logits.shape[1:]
+    before = (
+        around[:, :rows, :columns] | around[:, :rows, 1 : columns + 1] | around[:, :rows, 2:] | around[:, 1:, :columns]
+    )
     return maxima & ~before
 
 

@@ -13,6 +13,7 @@ import torch
 from volumetric.detection.centernet import CenterNet
 from volumetric.errors import InputError
 from volumetric.learn.unet import fold_batch_norm
+from volumetric.points.expected import CountModel
 from volumetric.points.linking import LinkSettings
 from volumetric.points.reliability import Isotonic
 from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
@@ -40,6 +41,9 @@ class DetectorSettings:
     calibration: Isotonic | None = None
     """From the score of a cell to its probability, for cells above the threshold."""
 
+    counts: CountModel | None = None
+    """How many cells there are, from the probabilities of those above the threshold."""
+
     linking: LinkSettings = field(default_factory=LinkSettings)
     radius_range_px: tuple[float, float] = (2.0, 6.0)
     """Radii of cells in the training data; an image should be taken at a pyramid level that fits."""
@@ -58,6 +62,11 @@ class Detector:
     @property
     def halo_px(self) -> int:
         return self.network.halo_px
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which it computes; what comes out is float32."""
+        return next(self.network.backbone.parameters()).dtype
 
 
 def default_checkpoint() -> Path:
@@ -95,21 +104,23 @@ def save_adapted(
     return write_checkpoint(path, tensors, {**header, "settings": asdict(settings), "training": training})
 
 
-def load_detector(path: Path | None = None, device: torch.device | None = None) -> Detector:
+def load_detector(
+    path: Path | None = None, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Detector:
     """The detector of a checkpoint (by default the one that comes with the package) on a device (by default the CPU).
 
-    It is read once a process.
+    It computes in `dtype`, float32 or bfloat16, but for the last layer, always float32. It is read once a process.
 
     Raises:
         InputError: the file is no such checkpoint, is damaged, or was made for another version.
     """
     whole = (path or default_checkpoint()).resolve()
     written_ns = whole.stat().st_mtime_ns if whole.is_file() else 0
-    return _load(whole, written_ns, device or torch.device("cpu"))
+    return _load(whole, written_ns, device or torch.device("cpu"), dtype)
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, written_ns: int, device: torch.device) -> Detector:
+def _load(path: Path, written_ns: int, device: torch.device, dtype: torch.dtype) -> Detector:
     # The time of writing is part of the cache's key alone: a new file at the same place is read anew.
     tensors, header = read_checkpoint(path)
     found = (header.get("architecture"), header.get("normalisation"))
@@ -124,7 +135,8 @@ def _load(path: Path, written_ns: int, device: torch.device) -> Detector:
     network.eval()
     fold_batch_norm(network)
     network.requires_grad_(False)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.head[-1].float()
     return Detector(network, settings, device, header["sha256"], header.get("training", {}))
 
 
@@ -132,7 +144,7 @@ def _settings(value: object, path: Path) -> DetectorSettings:
     known = {f.name for f in fields(DetectorSettings)}
     if not isinstance(value, dict) or set(value) != known or not isinstance(value["linking"], dict):
         raise InputError(f"{path} has settings that this version does not know: {value}; train it again")
-    knots = value["calibration"]
+    knots, counts = value["calibration"], value["counts"]
     try:
         return DetectorSettings(
             **{
@@ -141,6 +153,7 @@ def _settings(value: object, path: Path) -> DetectorSettings:
                 "radius_range_px": tuple(value["radius_range_px"]),
                 "linking": LinkSettings(**value["linking"]),
                 "calibration": Isotonic(*(tuple(knots[name]) for name in ("score", "probability"))) if knots else None,
+                "counts": CountModel(**counts) if counts else None,
             }
         )
     except (TypeError, KeyError) as error:

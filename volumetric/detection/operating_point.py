@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from volumetric.detection.model import DetectorSettings
 from volumetric.errors import InputError
 from volumetric.points.curves import Curve, ScoredTile, curve
+from volumetric.points.expected import fit_count_model
 from volumetric.points.reliability import fit_isotonic
 
 FEWEST_CELLS = 20
@@ -23,7 +25,7 @@ FEWEST_CELLS = 20
 def operating_point(
     settings: DetectorSettings, brains: Mapping[str, Sequence[ScoredTile]], *, calibrated: bool = True
 ) -> DetectorSettings:
-    """The settings with the threshold of the best F1, each brain counting alike, and calibrated probabilities.
+    """The settings with the threshold of the best F1, each brain counting alike, calibrated probabilities and counts.
 
     Probabilities of synthetic cells mean nothing for real ones: with `calibrated` False there are none.
 
@@ -45,8 +47,21 @@ def operating_point(
     candidates = np.unique(scores)
     macro = np.mean([_f1_at(one, candidates) for one in curves], axis=0)
     threshold = float(candidates[int(np.flatnonzero(macro == macro.max())[-1])])
-    hits = np.concatenate([tile.hit for tile in tiles])
-    return replace(settings, threshold=threshold, calibration=fit_isotonic(scores, hits) if calibrated else None)
+    chosen = replace(settings, threshold=threshold, calibration=None, counts=None)
+    if not calibrated:
+        return chosen
+    chosen = replace(chosen, calibration=fit_isotonic(scores, np.concatenate([tile.hit for tile in tiles])))
+    weight = np.concatenate([np.full(len(each), 1 / len(each)) for each in brains.values()])
+    counts = fit_count_model(summed(chosen, tiles), [tile.n_truth for tile in tiles], weight)
+    return replace(chosen, counts=counts)
+
+
+def summed(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> npt.NDArray[np.float64]:
+    """Sum of the probabilities of the cells in each tile, (n,); raises `InputError` from an uncalibrated detector."""
+    if settings.calibration is None:
+        raise InputError("a detector that is not calibrated has no probabilities to sum")
+    kept = [tile.score[tile.score >= settings.threshold] for tile in tiles]
+    return np.array([settings.calibration(score).sum() for score in kept])
 
 
 def _f1_at(one: Curve, thresholds: np.ndarray) -> np.ndarray:

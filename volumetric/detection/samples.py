@@ -22,7 +22,7 @@ CELL_RADIUS_PX = 4.0
 NEAR = 3.0
 """Slices within which a cell is seen; beyond, its target is below a hundredth."""
 
-GAIN = 0.3
+GAIN = 0.15
 """Half the range of the logarithm of the factor by which a window's contrast is changed."""
 
 

@@ -42,15 +42,21 @@ class LinkSettings:
     max_gap: int = 0
     """Slices a chain may miss in its middle."""
 
-    min_dip: float = 0.2
-    """Fall of the score between two maxima that makes them two cells."""
+    min_dip: float = 0.15
+    """Fall of the score between two maxima that makes them two cells, as a share of the lower one."""
 
-    max_slices: int = 8
+    max_slices: int = 12
     """The longest cell; longer chains are cut evenly."""
 
     def __post_init__(self) -> None:
-        if self.reach_px <= 0 or self.duplicate_px < 0 or self.max_gap < 0 or self.max_slices < 1:
-            raise InputError(f"linking needs a positive reach and length, and no negative value: {self}")
+        if (
+            self.reach_px <= 0
+            or self.duplicate_px < 0
+            or self.max_gap < 0
+            or self.max_slices < 1
+            or not 0 < self.min_dip < 1
+        ):
+            raise InputError(f"linking needs a positive reach and length, a dip from 0 to 1, nothing negative: {self}")
 
 
 class Linker:
@@ -174,12 +180,12 @@ def _cuts(profile: Floats, settings: LinkSettings) -> Ints:
 
 
 def _cut_at_dips(profile: Floats, min_dip: float) -> list[int]:
-    """One pass along z: a cell ends at the lowest slice between two maxima that both stand `min_dip` above it."""
+    """One pass along z: a cell ends at the lowest slice between two maxima, if it is `min_dip` below the lower one."""
     starts, peak, low = [0], 0, 0
     for k in range(1, len(profile)):
         if profile[k] < profile[low]:
             low = k
-        if profile[k] - profile[low] >= min_dip and profile[peak] - profile[low] >= min_dip:
+        if profile[low] <= (1 - min_dip) * min(profile[k], profile[peak]):
             starts.append(low if profile[low + 1] - profile[low] < profile[low - 1] - profile[low] else low + 1)
             peak = low = k
         elif profile[k] >= profile[peak]:

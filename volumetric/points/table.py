@@ -33,6 +33,9 @@ COLUMNS = {
 """Column -> type of `cells.parquet`, in order. `probability` is null while the model is uncalibrated; `region_id` is 0
 and `acronym`, `hemisphere` and the atlas coordinates are null where no region is assigned."""
 
+COUNTS = "counts"
+"""Key of the table's metadata under which the detector's model of counts is kept, if it has one."""
+
 
 def cells_table(found: pd.DataFrame, space: VoxelSpace, first_id: int = 0) -> pd.DataFrame:
     """Rows of the cells table for linked detections, with no region assigned yet.
