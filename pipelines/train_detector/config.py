@@ -21,7 +21,7 @@ class Config(Settings):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     synthetic: int = Field(default=160, ge=0)
     pretrain_steps: int = Field(default=3000, ge=0)
-    steps: int = Field(default=1500, ge=0)
+    steps: int = Field(default=1200, ge=0)
     synthetic_share: float = Field(default=0.5, ge=0, lt=1)
     batch: int = Field(default=16, ge=1)
     window_px: int = Field(default=96, ge=16)

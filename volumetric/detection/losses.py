@@ -15,6 +15,9 @@ REGRESSION_SHARE = 0.02
 BACKGROUND_WEIGHT, CENTRE_WEIGHT, GAMMA = 1.0, 10.0, 1.0
 """Of equation 24, whose constants are not published: ours."""
 
+JOINT_CENTRE_WEIGHT = 3.0
+"""Of the joint loss: with more of it the scores tell less how sure a cell is, and ranks hold less on other brains."""
+
 
 def focal_loss(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Modified focal loss (method, equation 20; Zhou et al. 2019, equation 1), a scalar.
@@ -34,12 +37,14 @@ def focal_loss(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor
     return -total / (centre * weight).sum().clamp(min=1.0)
 
 
-def soft_cross_entropy(logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def soft_cross_entropy(
+    logits: torch.Tensor, heatmap: torch.Tensor, weight: torch.Tensor, centre_weight: float = CENTRE_WEIGHT
+) -> torch.Tensor:
     """Weighted binary cross-entropy with soft targets (method, equations 24 and 25), a scalar; arguments as above.
 
-    The mean is over what is taught.
+    The mean is over what is taught; a centre counts `centre_weight` times as much as background.
     """
-    emphasis = BACKGROUND_WEIGHT + (CENTRE_WEIGHT - BACKGROUND_WEIGHT) * heatmap**GAMMA
+    emphasis = BACKGROUND_WEIGHT + (centre_weight - BACKGROUND_WEIGHT) * heatmap**GAMMA
     each = functional.binary_cross_entropy_with_logits(logits, heatmap, reduction="none")
     return (each * emphasis * weight).sum() / weight.sum().clamp(min=1.0)
 
@@ -80,7 +85,8 @@ def finetuning_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
 
 def joint_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
     """Soft cross-entropy of the centres with a little of offset and size, a scalar."""
-    return finetuning_loss(output, targets) + REGRESSION_SHARE * _regression(output, targets)
+    centres = soft_cross_entropy(output[:, 0], targets.heatmap, targets.weight, JOINT_CENTRE_WEIGHT)
+    return centres + REGRESSION_SHARE * _regression(output, targets)
 
 
 def _regression(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:

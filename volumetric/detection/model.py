@@ -32,7 +32,7 @@ class DetectorSettings:
     neighbours: int = 2
     """Slices on either side that the network sees."""
 
-    peak_threshold: float = 0.05
+    peak_threshold: float = 0.02
     """Least score of a peak in a slice: what is never looked at."""
 
     threshold: float = 0.5
