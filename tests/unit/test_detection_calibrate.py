@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from volumetric.detection.calibrate import adapted, best_threshold
 from volumetric.detection.model import DetectorSettings
-from volumetric.detection.operating_point import operating_point
+from volumetric.detection.operating_point import operating_point, summed
 from volumetric.errors import InputError
 from volumetric.points.curves import ScoredTile, curve
 from volumetric.points.reliability import Isotonic, reliability
@@ -37,6 +37,34 @@ def test_the_threshold_is_the_best_for_all_brains_alike() -> None:
     reached = np.mean([curve(tiles).at(chosen.threshold)["f1"] for tiles in brains.values()])
     assert reached >= max(mean) - 1e-12
     assert chosen.calibration is not None
+
+
+def test_expected_numbers_are_right_on_the_mean_and_as_wide_as_brains_differ() -> None:
+    alike = operating_point(BASE, {"a": brain(0, 0.0, n=4000), "b": brain(1, 0.0, n=4000)})
+    apart = operating_point(BASE, {"a": brain(0, 1.0, n=4000), "b": brain(1, -1.0, n=4000)})
+    assert alike.counts is not None
+    assert apart.counts is not None
+    true, expected = 0, 0.0
+    for tile in brain(2, 0.0, n=4000):
+        true += tile.n_truth
+        expected += float(alike.counts.mean(summed(alike, [tile]))[0])
+    assert expected == pytest.approx(true, rel=0.05)
+    assert alike.counts.spread < 0.08
+    assert apart.counts.spread > 0.15
+
+
+def test_adapting_moves_the_expected_number_to_the_brain() -> None:
+    start = operating_point(BASE, {"a": brain(0, 1.0, n=4000), "b": brain(1, -1.0, n=4000)})
+    moved = adapted(start, brain(5, -2.0, n=900, tiles=3))
+    assert start.counts is not None
+    assert moved.counts is not None
+    assert moved.counts.spread == start.counts.within < start.counts.spread
+    rest = brain(6, -2.0, n=4000)
+    true = sum(tile.n_truth for tile in rest)
+    near, far = (float(s.counts.mean(summed(s, rest)).sum()) for s in (moved, start) if s.counts)
+    assert near == pytest.approx(true, rel=0.15)
+    assert abs(far - true) > 2 * abs(near - true)
+    assert operating_point(BASE, {"a": brain(0, 0.0)}, calibrated=False).counts is None
 
 
 def test_too_little_is_refused() -> None:

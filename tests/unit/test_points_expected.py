@@ -52,21 +52,31 @@ def test_nothing_found_is_nothing_expected():
 def test_a_model_is_found_again(true):
     rng = np.random.default_rng(5)
     summed = rng.uniform(20, 300, 3000)
-    found = fit_count_model(summed, drawn(rng, true, summed), np.ones(3000))
+    found = fit_count_model([(summed, drawn(rng, true, summed))])
     assert found.factor == pytest.approx(true.factor, rel=0.05)
     assert found.spread == pytest.approx(true.spread, rel=0.1)
+    assert found.within == pytest.approx(true.spread, rel=0.1)
 
 
-def test_weights_say_how_much_a_place_counts():
-    summed, true = np.full(40, 100.0), np.repeat([50, 200], 20)
-    first = fit_count_model(summed, true, np.repeat([1.0, 0.001], 20))
-    second = fit_count_model(summed, true, np.repeat([0.001, 1.0], 20))
-    assert first.factor == pytest.approx(0.5, rel=0.05)
-    assert second.factor == pytest.approx(2.0, rel=0.05)
+def test_brains_differ_more_than_places_of_one_do():
+    rng = np.random.default_rng(2)
+    brains = []
+    for factor in (0.5, 0.8, 1.0, 1.6, 2.0):
+        summed = rng.uniform(20, 300, 200)
+        brains.append((summed, drawn(rng, CountModel(factor, 0.1), summed)))
+    found = fit_count_model(brains)
+    assert found.within == pytest.approx(0.1, rel=0.15)
+    assert 0.3 < found.spread < 0.7
+
+
+def test_each_brain_counts_alike():
+    many, few = (np.full(2000, 100.0), np.full(2000, 50)), (np.full(4, 100.0), np.full(4, 200))
+    assert fit_count_model([many, few]).factor == pytest.approx(fit_count_model([few, many]).factor)
+    assert 1.0 < fit_count_model([many, few]).factor < 1.5
 
 
 def test_a_cell_where_none_was_found_is_possible():
-    model = fit_count_model([0.0, 50.0, 60.0], [1, 48, 65], np.ones(3))
+    model = fit_count_model([([0.0, 50.0, 60.0], [1, 48, 65])])
     assert 0.7 < model.factor < 1.4
 
 
@@ -78,8 +88,12 @@ def test_survives_being_written():
 
 def test_refuses_what_it_cannot_use():
     with pytest.raises(InputError, match="two places or more"):
-        fit_count_model([3.0], [2], [1.0])
-    with pytest.raises(InputError, match="with cells"):
-        fit_count_model([3.0, 1.0], [0, 0], [1.0, 1.0])
+        fit_count_model([([3.0], [2])])
+    with pytest.raises(InputError, match="and cells in them"):
+        fit_count_model([([3.0, 1.0], [0, 0])])
+    with pytest.raises(InputError, match="needs its number"):
+        fit_count_model([([3.0, 1.0], [2])])
+    with pytest.raises(InputError, match="within brains the smaller"):
+        CountModel(1.0, 0.1, 0.2)
     with pytest.raises(InputError, match="positive factor"):
         CountModel(-1.0, 0.1)

@@ -63,6 +63,16 @@ def test_a_dip_of_the_score_parts_two_stacked_cells_and_noise_does_not():
     assert len(link_peaks(stack([0.5, 0.9, 0.7, 0.9, 0.5]), LinkSettings(min_dip=0.3))) == 1
 
 
+@given(st.integers(0, 10_000), st.floats(0.01, 1.0))
+@settings(max_examples=30, deadline=None)
+def test_faint_cells_are_parted_as_bright_ones_are(seed, factor):
+    bright = scene(seed)
+    faint = bright.assign(score=bright["score"] * factor)
+    a, b = (link_peaks(rows, LinkSettings()) for rows in (bright, faint))
+    np.testing.assert_allclose(a[["z_vox", "y_vox", "x_vox"]], b[["z_vox", "y_vox", "x_vox"]])
+    np.testing.assert_allclose(a["score"] * factor, b["score"])
+
+
 def test_chains_longer_than_a_cell_are_cut_evenly():
     cells = link_peaks(column([2.0] * 12), LinkSettings(max_slices=5))
     assert cells.n_slices.tolist() == [4, 4, 4]

@@ -80,7 +80,8 @@ def best_threshold(score: Floats, probability: Floats, missed: float) -> float:
 def _counts(before: CountModel | None, expected: Floats, known: int) -> CountModel:
     """The factor of these tiles, held by a few cells near 1; how far places differ is not learned from so few."""
     factor = (known + PRIOR_CELLS) / (float(expected.sum()) + PRIOR_CELLS)
-    return CountModel(factor, before.spread if before else UNKNOWN_SPREAD)
+    spread = before.within if before else UNKNOWN_SPREAD
+    return CountModel(factor, spread, spread)
 
 
 def _fitted(x: Floats, hit: npt.NDArray[np.bool_]) -> tuple[float, float]:

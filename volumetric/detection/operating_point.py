@@ -51,9 +51,8 @@ def operating_point(
     if not calibrated:
         return chosen
     chosen = replace(chosen, calibration=fit_isotonic(scores, np.concatenate([tile.hit for tile in tiles])))
-    weight = np.concatenate([np.full(len(each), 1 / len(each)) for each in brains.values()])
-    counts = fit_count_model(summed(chosen, tiles), [tile.n_truth for tile in tiles], weight)
-    return replace(chosen, counts=counts)
+    known_numbers = [(summed(chosen, each), [tile.n_truth for tile in each]) for each in brains.values()]
+    return replace(chosen, counts=fit_count_model(known_numbers))
 
 
 def summed(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> npt.NDArray[np.float64]:

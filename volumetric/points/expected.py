@@ -3,12 +3,14 @@
 The sum of the probabilities is what the detector believes. How the true number lies about it is learned from places
 whose cells are known: a factor, for cells that are missed and probabilities that are off, and a spread, for what makes
 places and brains differ from one another. The number in a place with sum E is then negative binomial, that is Poisson
-about a mean that itself varies: mean m = f E, variance m + (s m)^2.
+about a mean that itself varies: mean m = f E, variance m + (s m)^2. Places of one brain differ less than brains do:
+where the factor was learned from the brain itself, only the spread within brains is left.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -34,15 +36,20 @@ class CountModel:
 
     Args:
         factor: true cells for each that is expected.
-        spread: relative standard deviation from place to place, beyond what chance does to a small number.
+        spread: relative standard deviation from place to place of any brain, beyond what chance does to a small number.
+        within: the same of one brain, about its own factor.
     """
 
     factor: float = 1.0
     spread: float = 0.0
+    within: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.factor) and self.factor > 0 and 0 <= self.spread <= LARGEST_SPREAD):
-            raise InputError(f"a count needs a positive factor and a spread from 0 to {LARGEST_SPREAD}, got {self}")
+        if not (np.isfinite(self.factor) and self.factor > 0 and 0 <= self.within <= self.spread <= LARGEST_SPREAD):
+            raise InputError(
+                f"a count needs a positive factor and spreads from 0 to {LARGEST_SPREAD}, the one within brains the "
+                f"smaller, got {self}"
+            )
 
     @classmethod
     def of_text(cls, text: str | None) -> CountModel:
@@ -75,27 +82,41 @@ class CountModel:
         return np.asarray(nbinom.ppf(tail, self.spread**-2, 1 / (1 + self.spread**2 * mean)), dtype=np.float64)
 
 
-def fit_count_model(summed: npt.ArrayLike, true: npt.ArrayLike, weight: npt.ArrayLike) -> CountModel:
-    """The model under which the true numbers are most likely.
+def fit_count_model(brains: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> CountModel:
+    """The model under which the true numbers are most likely, each brain counting alike.
 
     Args:
-        summed: (n,) sums of probabilities of n places, by a detector that did not learn from them.
-        true: (n,) cells that are there.
-        weight: (n,) of the places, for example so that each brain counts alike.
+        brains: of each, (n,) sums of probabilities of n places, by a detector that did not learn from them, and (n,)
+            cells that are there.
 
-    Raises `InputError` for fewer than two places, or none with a cell.
+    Raises `InputError` where no brain has two places and a cell.
     """
-    expected, cells, weights = (np.asarray(a, dtype=np.float64) for a in (summed, true, weight))
-    if len(cells) < 2 or expected.shape != cells.shape or weights.shape != cells.shape or not cells.any():
-        raise InputError(f"a model of counts needs two places or more, with cells, got {cells} for {expected}")
+    known = [(np.asarray(e, dtype=np.float64), np.asarray(c, dtype=np.float64)) for e, c in brains]
+    if any(e.shape != c.shape or e.ndim != 1 for e, c in known):
+        raise InputError(f"each sum of probabilities needs its number of cells, got {known}")
+    known = [(e, c) for e, c in known if len(c) > 1 and c.any()]
+    if not known:
+        raise InputError("a model of counts needs a brain with two places or more, and cells in them")
+    factor, spread = _most_likely(known)
+    own = [(_most_likely([one])[0] * one[0], one[1]) for one in known]
+    within = _most_likely(own, factor=1.0)[1]
+    return CountModel(factor, max(spread, within), within)
+
+
+def _most_likely(brains: Sequence[tuple[Floats, Floats]], factor: float | None = None) -> tuple[float, float]:
+    """Factor (or the given one) and spread of the highest likelihood, the mean over each brain's places."""
 
     def cost(parameters: Floats) -> float:
-        factor, spread = np.exp(parameters)
-        mean = np.maximum(factor * expected, HALF_A_CELL)
-        return -float(np.sum(weights * nbinom.logpmf(cells, spread**-2, 1 / (1 + spread**2 * mean))))
+        spread, scale = np.exp(parameters[0]), np.exp(parameters[1]) if factor is None else factor
+        shape, total = spread**-2, 0.0
+        for expected, cells in brains:
+            mean = np.maximum(scale * expected, HALF_A_CELL)
+            total -= float(np.mean(nbinom.logpmf(cells, shape, 1 / (1 + spread**2 * mean))))
+        return total
 
-    start = np.array([np.log(cells.sum() / max(expected.sum(), HALF_A_CELL)), np.log(0.3)])
-    limits = [(start[0] - 5, start[0] + 5), (np.log(LEAST_SPREAD), np.log(LARGEST_SPREAD))]
+    cells, expected = (sum(float(one[k].sum()) for one in brains) for k in (1, 0))
+    start = np.array([np.log(0.3), np.log(cells / max(expected, HALF_A_CELL))][: 2 if factor is None else 1])
+    limits = [(np.log(LEAST_SPREAD), np.log(LARGEST_SPREAD)), (-7.0, 7.0)][: len(start)]
     best = minimize(cost, start, method="Nelder-Mead", bounds=limits, options={"xatol": 1e-6, "fatol": 1e-9})
-    factor, spread = np.exp(best.x)
-    return CountModel(float(factor), float(min(spread, LARGEST_SPREAD)))
+    spread = min(float(np.exp(best.x[0])), LARGEST_SPREAD)
+    return (float(np.exp(best.x[1])) if factor is None else factor), spread
