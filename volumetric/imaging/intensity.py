@@ -136,9 +136,13 @@ def fit_contrast(
     background = local_background(np.where(lit, grid, np.float32(np.nan)), step)
     # An absolute last resort for images that are zero everywhere: any positive number gives zero contrast.
     light = max(float(np.median(background)) - dark, 1e-30)
-    places = _sample_boxes(lit, factors, shape)
-    gain = _gain([read(box)[0] for box in places], dark, _LIT * light)
-    unit = max(math.sqrt(gain * light), _FLAT_NOISE * light)
+    samples = [read(box)[0] for box in _sample_boxes(lit, factors, shape)]
+    if np.any(grid < 0):
+        # Not light any more: something was subtracted. Noise is taken as it is, and judged by what the image spans.
+        span = float(np.subtract(*np.nanquantile(grid, [0.99, 0.01])))
+        unit = max(math.sqrt(_median_variance(samples)), _FLAT_NOISE * span, 1e-30)
+    else:
+        unit = max(math.sqrt(_gain(samples, dark, _LIT * light) * light), _FLAT_NOISE * light)
     spacing = index3(s * f for s, f in zip(step, factors, strict=True))
     # Generous by a few cell radii: the mask saves time and must not cost cells.
     reach = [max(1, round(r / f)) for r, f in zip(_REACH_PX, factors, strict=True)]
@@ -245,6 +249,13 @@ def _gain(samples: list[Image], dark: float, floor: float) -> float:
         if np.isfinite(light) and light >= floor and min(grey.shape) >= 3:
             gains.append(_noise_variance(grey) / light)
     return float(np.median(gains)) if gains else 0.0
+
+
+def _median_variance(samples: list[Image]) -> float:
+    """Median over samples (y, x) of the noise variance; 0 where none can be measured."""
+    found = [_noise_variance(sample.astype(np.float64)) for sample in samples if min(sample.shape) >= 3]
+    finite = [value for value in found if np.isfinite(value)]
+    return float(np.median(finite)) if finite else 0.0
 
 
 def _noise_variance(image: npt.NDArray[np.float64]) -> float:
