@@ -22,7 +22,7 @@ class Config(Settings):
     synthetic: int = Field(default=160, ge=0)
     pretrain_steps: int = Field(default=3000, ge=0)
     steps: int = Field(default=1200, ge=0)
-    synthetic_share: float = Field(default=0.5, ge=0, lt=1)
+    synthetic_share: float = Field(default=0.25, ge=0, lt=1)
     batch: int = Field(default=16, ge=1)
     window_px: int = Field(default=96, ge=16)
     learning_rate: float = Field(default=2e-3, gt=0)

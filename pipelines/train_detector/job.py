@@ -50,8 +50,9 @@ class Job:
 
     @property
     def pretrains(self) -> bool:
-        """Whether it begins with synthetic crops."""
-        return bool(self.config.synthetic and self.config.pretrain_steps)
+        """Whether it begins with synthetic crops alone."""
+        wanted = self.recipe.pretrains or not self.finetunes
+        return bool(wanted and self.config.synthetic and self.config.pretrain_steps)
 
     @property
     def finetunes(self) -> bool:
@@ -94,8 +95,8 @@ class Job:
     def _finetune(self, name: str, held_out: tuple[Tile, ...], stream: int) -> float:
         left_out = {tile.name for tile in held_out}
         real = [v for v, tile in zip(self._real, self.tiles, strict=True) if tile.name not in left_out]
-        # The published recipe forgets its synthetic crops; ours keeps some, so that it stays good at them.
-        share = self.config.synthetic_share if self.recipe.keeps_synthetic and self.config.synthetic else 0.0
+        # The published recipe sees synthetic crops first and then no more; ours sees some all the time.
+        share = self.config.synthetic_share if self.config.synthetic and not self.recipe.pretrains else 0.0
         volumes = [(real, 1 - share), *([(self._synthetic, share)] if share else [])]
         start = "pretrain" if self.pretrains else None
         return self.networks.fit(Phase(name, volumes, self.recipe.finetuning, self.config.steps, stream, start))

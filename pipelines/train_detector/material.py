@@ -22,8 +22,8 @@ from volumetric.points.matching import match_points
 CROP_SHAPE: Index3 = (14, 192, 192)
 CROP_UM = (5.0, 2.0, 2.0)
 
-FAINTEST = 5.0
-"""Noise levels from which a synthetic cell is asked for (Rose 1948); fainter ones teach nothing."""
+FAINTEST = 10.0
+"""Noise levels from which a synthetic cell is asked for; fainter ones teach nothing: people mark some and some not."""
 
 HELD_OUT_CROPS, HELD_OUT_SEED = 24, 1_000_003
 """Synthetic crops on which the threshold is chosen where no tiles can be held out, of another seed."""

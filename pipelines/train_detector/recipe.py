@@ -25,7 +25,7 @@ class Recipe:
         dropout: share of features left out before the last layer.
         pretraining: loss on synthetic crops.
         finetuning: loss on tiles.
-        keeps_synthetic: whether fine-tuning goes on with some synthetic crops.
+        pretrains: whether synthetic crops come first, or, with tiles, only beside them.
     """
 
     channels: tuple[int, ...]
@@ -34,11 +34,11 @@ class Recipe:
     dropout: float
     pretraining: Loss
     finetuning: Loss
-    keeps_synthetic: bool
+    pretrains: bool
 
 
 RECIPES: Mapping[Mode, Recipe] = {
     # One level: what lies further than a cell's own surroundings differs between brains, and misleads on the next.
-    "best": Recipe((48,), 1, 2, 0.2, joint_loss, joint_loss, keeps_synthetic=True),
-    "method": Recipe((24, 48, 96), 4, 0, 0.0, pretraining_loss, finetuning_loss, keeps_synthetic=False),
+    "best": Recipe((48,), 1, 2, 0.2, joint_loss, joint_loss, pretrains=False),
+    "method": Recipe((24, 48, 96), 4, 0, 0.0, pretraining_loss, finetuning_loss, pretrains=True),
 }

@@ -21,7 +21,7 @@ from volumetric.storage.tables import read_table
 VOXEL = ("--voxel-um", "5", "2", "2")
 SMALL = """
 [train_detector]
-channels = [8, 16]
+channels = [16]
 """
 
 
@@ -70,7 +70,7 @@ def go(*arguments: object) -> int:
 def training(tiles: Path, out: Path) -> tuple[object, ...]:
     config = out.parent / "small.toml"
     config.write_text(SMALL)
-    few = ("--synthetic", 2, "--pretrain-steps", 5, "--steps", 150, "--window-px", 64, "--batch", 8, "--seed", 3)
+    few = ("--synthetic", 2, "--pretrain-steps", 5, "--steps", 300, "--window-px", 64, "--batch", 8, "--seed", 3)
     return ("train-detector", tiles, *VOXEL, "--out", out, "--config", config, *few, "--device", "cpu")
 
 

@@ -101,7 +101,15 @@ def test_a_few_tiles_move_the_threshold_to_the_brain(shift: float) -> None:
     if shift:
         assert reliability(start.calibration(score), hit).expected_error > 0.1
     whole = curve(rest)
-    assert whole.at(moved.threshold)["f1"] > whole.f1.max() - 0.02
+    assert whole.at(moved.threshold)["f1"] > whole.f1.max() - 0.03
+
+
+def test_a_place_with_hardly_a_cell_does_not_carry_the_threshold_away() -> None:
+    start = operating_point(BASE, {"a": brain(0, 0.0, n=20_000)})
+    tract = ScoredTile(np.random.default_rng(1).uniform(0.2, 0.95, 300), np.arange(300) < 4, 5)
+    moved = adapted(start, [tract, tract])
+    rest = curve(brain(6, 0.0, n=20_000))
+    assert rest.at(moved.threshold)["f1"] > rest.at(start.threshold)["f1"] - 0.05
 
 
 def test_the_score_stands_for_a_probability_where_there_is_none() -> None:

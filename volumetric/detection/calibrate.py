@@ -2,8 +2,8 @@
 
 Between brains the ranking of candidates holds better than the score from which they are cells. So the probabilities
 that held for other brains are moved along their logit, p' = 1 / (1 + exp(-(a logit p + b))) (Platt 1999), with a and b
-expected to be near 1 and 0, and the threshold is the one with the highest expected F1 then. Of a detector without
-probabilities the score stands for them. Two numbers are learned: a few dozen cells say them.
+expected to be near 1 and 0. The threshold moves towards the one with the highest expected F1 then, the farther the more
+cells are known. Of a detector without probabilities the score stands for them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 
 SLOPE_SPREAD, SHIFT_SPREAD = 0.3, 1.5
 """Standard deviations expected of a and b: brains differ in how bright a cell must be, less in how sharply."""
+
+HALF_WAY_CELLS = 50.0
+"""Known cells that move the threshold half of the way: fewer show one kind of tissue, and the next place is another."""
 
 PRIOR_CELLS = 10.0
 """Whose number is as expected, before any is known."""
@@ -57,7 +60,9 @@ def adapted(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> Detector
     moved = expit(slope * _logit(np.asarray(start.probability)) + shift)
     calibration = Isotonic(start.score, tuple(moved.tolist()))
     known = sum(tile.n_truth for tile in tiles)
-    threshold = best_threshold(score, calibration(score), known - int(hit.sum()))
+    best = best_threshold(score, calibration(score), known - int(hit.sum()))
+    trust = known / (known + HALF_WAY_CELLS)
+    threshold = float(expit(trust * _logit(np.array(best)) + (1 - trust) * _logit(np.array(settings.threshold))))
     moved_there = replace(settings, calibration=calibration, threshold=threshold)
     return replace(moved_there, counts=_counts(settings.counts, summed(moved_there, tiles), known))
 

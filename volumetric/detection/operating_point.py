@@ -11,12 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 
 from volumetric.detection.model import DetectorSettings
 from volumetric.errors import InputError
 from volumetric.points.curves import Curve, ScoredTile, curve
 from volumetric.points.expected import fit_count_model
 from volumetric.points.reliability import fit_isotonic
+
+SURE = 1e-6
+"""No score is taken for nearer to 0 or 1."""
 
 FEWEST_CELLS = 20
 """True cells, and as many candidates, from which a threshold can be told."""
@@ -46,13 +50,18 @@ def operating_point(
     curves = [curve(each) for each in brains.values() if any(tile.n_truth for tile in each)]
     candidates = np.unique(scores)
     macro = np.mean([_f1_at(one, candidates) for one in curves], axis=0)
-    threshold = float(candidates[int(np.flatnonzero(macro == macro.max())[-1])])
+    best = int(np.flatnonzero(macro == macro.max())[-1])
+    # Half-way to the next candidate below: where cells and the rest lie far apart, neither is at the edge.
+    gap = candidates[[best, max(best - 1, 0)]]
+    threshold = float(expit(np.mean(logit(np.clip(gap, SURE, 1 - SURE)))))
     chosen = replace(settings, threshold=threshold, calibration=None, counts=None)
     if not calibrated:
         return chosen
     chosen = replace(chosen, calibration=fit_isotonic(scores, np.concatenate([tile.hit for tile in tiles])))
-    known_numbers = [(summed(chosen, each), [tile.n_truth for tile in each]) for each in brains.values()]
-    return replace(chosen, counts=fit_count_model(known_numbers))
+    # Single tiles of several parts cannot say how far places of one differ: together they can.
+    groups = list(brains.values()) if any(len(each) > 1 for each in brains.values()) else [tiles]
+    counts = fit_count_model([(summed(chosen, each), [tile.n_truth for tile in each]) for each in groups])
+    return replace(chosen, counts=counts)
 
 
 def summed(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> npt.NDArray[np.float64]:
