@@ -6,7 +6,8 @@ Each brain is left out in turn: `train-detector` learns from the others (weights
 brain that it has never met is scored in 3-D, pairs at most 8 um apart. Difference of Gaussians and Laplacian of
 Gaussian get the scale and the threshold that are best for the very brain they are scored on. Then three of the brain's
 volumes at a time, drawn ten times, are given to `calibrate`, and the others are scored before and after. Trainings are
-resumed in WORK; two can run side by side, each with `--only` another seed.
+resumed in WORK; two can run side by side, each with `--only` another seed. Options that this program does not know are
+given to `train-detector`, for example `--synthetic 0`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from pipelines.bench.run import machine
 from pipelines.scored import find, found_in
 from volumetric.detection.calibrate import adapted
 from volumetric.detection.evaluate import Scored, Tolerance
-from volumetric.detection.model import load_detector
+from volumetric.detection.model import DetectorSettings, load_detector
+from volumetric.detection.operating_point import summed
 from volumetric.detection.tileset import Tile, read_tiles
 from volumetric.points.curves import ScoredTile, curve, score_tile
 from volumetric.points.linking import PEAK_COLUMNS, LinkSettings, link_peaks
@@ -88,7 +90,7 @@ def trained(tiles: list[Tile], left_out: str, seed: int, options: argparse.Names
                 link.symlink_to(file.resolve())
     if not out.exists():
         command = [str(CLI), "train-detector", str(folder), "--voxel-um", *map(str, VOXEL_UM), "--out", str(out)]
-        subprocess.run([*command, "--synthetic", "0", "--seed", str(seed), *extra], check=True)
+        subprocess.run([*command, "--seed", str(seed), *extra], check=True)
     return out
 
 
@@ -105,7 +107,7 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
     counts = scored.counts(settings.threshold, settings.counts) if settings.counts else None
     if judged is None or counts is None:
         raise SystemExit(f"{model} is not calibrated")
-    before, after = [], []
+    before, after, held = [], [], []
     for _ in range(DRAWS):
         given = set(rng.permutation(len(tiles))[:GIVEN].tolist())
         known, rest = ([t for i, t in enumerate(scored.scored) if (i in given) == want] for want in (True, False))
@@ -114,6 +116,7 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
         one, moved = curve(rest), adapted(settings, known)
         before.append(one.at(settings.threshold)["f1"])
         after.append(one.at(moved.threshold)["f1"])
+        held += [_held(moved, tile) for tile in rest]
     return {
         **figures,
         **judged[1],
@@ -121,7 +124,17 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
         "volumes": counts["tile"].tolist(),
         "f1_of_the_rest": float(np.mean(before)),
         "f1_of_the_rest_calibrated": float(np.mean(after)),
+        "counts_covered_calibrated": float(np.mean([inside for inside, _ in held])),
+        "counts_median_width_calibrated": float(np.median([width for _, width in held])),
     }, scored
+
+
+def _held(settings: DetectorSettings, tile: ScoredTile) -> tuple[bool, float]:
+    """Whether the interval of the expected number holds the true one, and its width as a share of that."""
+    if settings.counts is None:
+        raise SystemExit("the detector has no model of counts")
+    low, high = (float(end[0]) for end in settings.counts.interval(summed(settings, [tile])))
+    return low <= tile.n_truth <= high, (high - low) / max(tile.n_truth, 1)
 
 
 def main() -> None:
@@ -174,6 +187,7 @@ def summary(runs: list[dict[str, object]], brains: list[str]) -> dict[str, objec
     """Means over seeds, with their extremes; macro is the mean over brains."""
     table = pd.DataFrame([{k: v for k, v in run.items() if not isinstance(v, dict | list)} for run in runs])
     columns = ["f1", "ap", "f1_best_possible", "ece", "brier_skill", "f1_of_the_rest", "f1_of_the_rest_calibrated"]
+    columns += ["counts_covered_calibrated", "counts_median_width_calibrated"]
     by_brain = table[table["brain"] != "micro"]
     macro = by_brain.groupby("seed")[columns].mean()
     micro = table.loc[table["brain"] == "micro", "f1"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipelines.report.picture import render
 from pipelines.scored import find, found_in
 from pipelines.train_detector.config import Config
+from pipelines.train_detector.learning import learning_figure
 from pipelines.train_detector.material import score_synthetic, synthetic_training, tile_training
 from pipelines.train_detector.network import Networks, Phase
 from pipelines.train_detector.recipe import RECIPES, Recipe
@@ -20,6 +22,7 @@ from volumetric.detection.samples import TrainingVolume
 from volumetric.detection.tileset import Tile
 from volumetric.learn.device import choose_device
 from volumetric.points.curves import ScoredTile, curve
+from volumetric.storage.atomic import replacing
 from volumetric.storage.provenance import versions
 
 PARTS = 4
@@ -115,8 +118,20 @@ class Job:
             "held_out": figures,
             "versions": versions(),
         }
+        with replacing(self.picture) as temporary:
+            temporary.write_bytes(render(learning_figure(self._losses()), "png"))
         digest = save_detector(self.out, self.networks.trained(last), settings, provenance)
         return {"held_out": figures, "threshold": settings.threshold, "sha256": digest}
+
+    @property
+    def picture(self) -> Path:
+        """Of how the losses fell, beside the checkpoint."""
+        return self.out.with_suffix(".learning.png")
+
+    def _losses(self) -> dict[str, Path]:
+        tuned = [*(f"without-{fold}" for fold in self.folds), "final"] if self.finetunes else []
+        names = [*(["pretrain"] if self.pretrains else []), *tuned]
+        return {name: self.networks.losses(name) for name in names}
 
     def _scored_folds(self) -> dict[str, list[ScoredTile]]:
         tolerance = Tolerance.parse(self.config.tolerance)

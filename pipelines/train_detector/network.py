@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pipelines.train_detector.config import Config
+from pipelines.train_detector.learning import LossLog
 from pipelines.train_detector.recipe import Loss
 from volumetric.blocks.telling import tell
 from volumetric.detection.centernet import CenterNet
@@ -77,16 +78,16 @@ class Networks:
                 output = module(data[0])
             return phase.loss(output.float(), data[1])
 
-        losses: list[float] = []
+        log = LossLog(self.losses(phase.name), phase.steps)
 
         def report(step: int, value: float) -> None:
-            losses.append(value)
+            log.add(step, value)
             tell(step + 1, phase.steps)
 
         schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate)
         train(network, batch, loss, schedule, state=self._state(phase.name), report=report)
         save_detector(self.checkpoint(phase.name), network, self.settings, {})
-        return float(np.mean(losses[-max(1, phase.steps // 10) :])) if losses else float("nan")
+        return log.last
 
     def fresh(self) -> CenterNet:
         """A network that knows nothing, the same for a seed."""
@@ -102,6 +103,10 @@ class Networks:
     def checkpoint(self, name: str) -> Path:
         """Where the network of a finished phase is, ready for use."""
         return self.work / f"{name}.safetensors"
+
+    def losses(self, name: str) -> Path:
+        """Where the loss of every step of a phase is kept."""
+        return self.work / f"{name}.csv"
 
     def _state(self, name: str) -> Path:
         return self.work / f"{name}.pt"

@@ -6,7 +6,7 @@ Output: one checkpoint with its threshold, calibration, provenance and what it r
     pretrain       synthetic crops alone
     without-BRAIN  one for each brain (of one brain: parts of its tiles): fine-tuned on the others, its own tiles scored
     final          fine-tuned on all tiles
-    publish        the threshold and probabilities that held for what was left out; the checkpoint
+    publish        the threshold and probabilities that held for what was left out; the checkpoint, a picture of losses
 
 Capacity: all tiles and synthetic crops as float32 in memory. A killed training goes on at its last 500th step.
 """
@@ -33,7 +33,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import folder_identity
 
-VERSION = 1
+VERSION = 2
 
 BYTES_PER_WINDOW_PIXEL = 4000
 """Of a training step, all feature maps and their gradients: an upper estimate from the layers, not measured."""
@@ -68,7 +68,7 @@ def plan(folders: Sequence[Path], out: Path, work: Path, config: Config, voxel_u
         config=config.model_dump(mode="json", exclude={"device"}),
         inputs={"tiles": [folder_identity(folder) for folder in folders], "voxel_um": voxel_um},
         passes=tuple(passes),
-        outputs=(out,),
+        outputs=(out, job.picture),
         held_bytes=8 * voxels,
     )
 

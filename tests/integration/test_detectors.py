@@ -86,6 +86,10 @@ def test_it_learns_which_cells_are_marked(tiles: Path, trained: Path, tmp_path: 
     assert detector.settings.calibration is not None
     assert set(detector.provenance["held_out"]) == {"one", "two"}
     assert detector.provenance["threshold_chosen_on"] == "tiles held out in turn"
+    assert imread(trained.with_suffix(".learning.png")).std() > 0
+    losses = pd.read_csv(trained.parent / f".{trained.name}.work" / "train" / "final.csv")["loss"]
+    assert len(losses) == 300
+    assert losses[-30:].mean() < 0.7 * losses[:30].mean()
     write_tile(tmp_path / "test", "three_0", 50, light=450.0)
     out = tmp_path / "out"
     assert go("evaluate", trained, "--tiles", tmp_path / "test", *VOXEL, "--tolerance", "8um", "--out", out) == 0
@@ -108,7 +112,7 @@ def test_a_stopped_training_gives_the_same_detector(
 
     def stop(done: int, total: int) -> None:
         told.append(done)
-        if len(told) > 200:  # within the third phase; a failed task is tried again
+        if len(told) > 700:  # within the third phase; a failed task is tried again
             raise RuntimeError("pulled the plug")
 
     with monkeypatch.context() as patched:
