@@ -33,6 +33,7 @@ from volumetric.detection.operating_point import summed
 from volumetric.detection.tileset import Tile, read_tiles
 from volumetric.points.curves import ScoredTile, curve, score_tile
 from volumetric.points.linking import PEAK_COLUMNS, LinkSettings, link_peaks
+from volumetric.points.reliability import brier_skill, reliability
 from volumetric.storage.provenance import versions
 
 VOXEL_UM = (6.0, 1.62, 1.62)
@@ -107,7 +108,7 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
     counts = scored.counts(settings.threshold, settings.counts) if settings.counts else None
     if judged is None or counts is None:
         raise SystemExit(f"{model} is not calibrated")
-    before, after, held = [], [], []
+    before, after, held, honest = [], [], [], []
     for _ in range(DRAWS):
         given = set(rng.permutation(len(tiles))[:GIVEN].tolist())
         known, rest = ([t for i, t in enumerate(scored.scored) if (i in given) == want] for want in (True, False))
@@ -117,6 +118,7 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
         before.append(one.at(settings.threshold)["f1"])
         after.append(one.at(moved.threshold)["f1"])
         held += [_held(moved, tile) for tile in rest]
+        honest.append(_honest(moved, rest))
     return {
         **figures,
         **judged[1],
@@ -124,9 +126,21 @@ def of_brain(tiles: list[Tile], model: Path, work: Path, rng: np.random.Generato
         "volumes": counts["tile"].tolist(),
         "f1_of_the_rest": float(np.mean(before)),
         "f1_of_the_rest_calibrated": float(np.mean(after)),
+        "ece_calibrated": float(np.mean([ece for ece, _ in honest])),
+        "brier_skill_calibrated": float(np.mean([skill for _, skill in honest])),
         "counts_covered_calibrated": float(np.mean([inside for inside, _ in held])),
         "counts_median_width_calibrated": float(np.median([width for _, width in held])),
     }, scored
+
+
+def _honest(settings: DetectorSettings, tiles: list[ScoredTile]) -> tuple[float, float]:
+    """Expected calibration error and Brier skill of the probabilities of what is kept."""
+    if settings.calibration is None:
+        raise SystemExit("the detector has no calibration")
+    score, hit = (np.concatenate([getattr(tile, name) for tile in tiles]) for name in ("score", "hit"))
+    kept = score >= settings.threshold
+    said = settings.calibration(score[kept])
+    return reliability(said, hit[kept]).expected_error, brier_skill(said, hit[kept])
 
 
 def _held(settings: DetectorSettings, tile: ScoredTile) -> tuple[bool, float]:
@@ -187,6 +201,7 @@ def summary(runs: list[dict[str, object]], brains: list[str]) -> dict[str, objec
     """Means over seeds, with their extremes; macro is the mean over brains."""
     table = pd.DataFrame([{k: v for k, v in run.items() if not isinstance(v, dict | list)} for run in runs])
     columns = ["f1", "ap", "f1_best_possible", "ece", "brier_skill", "f1_of_the_rest", "f1_of_the_rest_calibrated"]
+    columns += ["ece_calibrated", "brier_skill_calibrated"]
     columns += ["counts_covered_calibrated", "counts_median_width_calibrated"]
     by_brain = table[table["brain"] != "micro"]
     macro = by_brain.groupby("seed")[columns].mean()

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from volumetric.detection.calibrate import adapted, best_threshold
 from volumetric.detection.model import DetectorSettings
 from volumetric.detection.operating_point import operating_point, summed
 from volumetric.errors import InputError
 from volumetric.points.curves import ScoredTile, curve
-from volumetric.points.reliability import Isotonic, reliability
+from volumetric.points.reliability import Logistic, reliability
 
 BASE = DetectorSettings()
 
 
 def brain(seed: int, shift: float, n: int = 400, tiles: int = 4) -> list[ScoredTile]:
-    """Candidates that are cells with probability expit(6 (score - 0.5) + shift)."""
+    """Candidates that are cells with probability expit(1.3 logit(score) + shift)."""
     rng = np.random.default_rng(seed)
     parts = []
     for _ in range(tiles):
         score = rng.uniform(size=n // tiles)
-        hit = rng.uniform(size=len(score)) < expit(6 * (score - 0.5) + shift)
+        hit = rng.uniform(size=len(score)) < expit(1.3 * logit(score) + shift)
         parts.append(ScoredTile(score, hit, int(hit.sum()) + 2))
     return parts
 
@@ -131,7 +131,7 @@ def test_little_is_learned_from_little() -> None:
 
 
 def test_what_cannot_be_adapted_is_refused() -> None:
-    start = DetectorSettings(calibration=Isotonic((0.1, 0.9), (0.1, 0.9)))
+    start = DetectorSettings(calibration=Logistic())
     with pytest.raises(InputError, match="none of the known cells"):
         adapted(start, [ScoredTile(np.array([0.5]), np.array([False]), 3)])
     with pytest.raises(InputError, match="none of the known cells"):

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from volumetric.errors import InputError
 from volumetric.points.reliability import (
-    Isotonic,
+    Logistic,
     brier_score,
     brier_skill,
-    fit_isotonic,
+    fit_logistic,
     reliability,
 )
 
@@ -35,62 +35,37 @@ def test_honest_probabilities_have_no_error_and_inflated_ones_have() -> None:
     assert reliability(np.sqrt(true), happened).expected_error > 0.1
 
 
-def isotonic_by_definition(values: np.ndarray) -> np.ndarray:
-    """The largest, over beginnings, of the smallest mean, over ends (Robertson et al. 1988)."""
-    n = len(values)
-    mean = [[values[i : j + 1].mean() if j >= i else np.inf for j in range(n)] for i in range(n)]
-    return np.array([max(min(mean[i][j] for j in range(k, n)) for i in range(k + 1)) for k in range(n)])
-
-
-@given(st.integers(0, 2**31), st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
-def test_the_levels_are_those_of_isotonic_regression(seed: int, n: int) -> None:
-    """Against the definition, whose levels get the same half event and half miss."""
-    rng = np.random.default_rng(seed)
-    score = rng.permutation(n) / n
-    happened = rng.uniform(size=n) < score
-    found = fit_isotonic(score, happened)
-    order = np.argsort(score)
-    level = np.round(isotonic_by_definition(happened[order].astype(float)), 9)
-    _, starts, sizes = np.unique(level, return_index=True, return_counts=True)
-    smooth = (np.add.reduceat(happened[order].astype(float), starts) + 0.5) / (sizes + 1)
-    assert found.probability == pytest.approx(np.maximum.accumulate(smooth))
-    assert found.score == pytest.approx(np.add.reduceat(score[order], starts) / sizes)
+@pytest.mark.parametrize("true", [Logistic(), Logistic(1.4, -1.0), Logistic(0.8, 2.0)])
+def test_a_calibration_is_found_again(true: Logistic) -> None:
+    rng = np.random.default_rng(2)
+    score = rng.uniform(0.01, 0.99, 40_000)
+    happened = rng.uniform(size=len(score)) < true(score)
+    found = fit_logistic(score, happened)
+    assert found.slope == pytest.approx(true.slope, abs=0.06)
+    assert found.shift == pytest.approx(true.shift, abs=0.06)
+    assert reliability(found(score), happened).expected_error < 0.01
 
 
 @given(st.integers(0, 2**31))
 @settings(max_examples=30, deadline=None)
-def test_the_order_of_equal_scores_is_nothing(seed: int) -> None:
-    """Networks that are sure say the same number many times."""
+def test_the_order_of_scores_is_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    score, happened = rng.integers(0, 4, 30) / 4, rng.integers(0, 2, 30)
+    score, happened = rng.integers(0, 5, 30) / 4, rng.integers(0, 2, 30)
     shuffled = rng.permutation(30)
-    assert fit_isotonic(score, happened) == fit_isotonic(score[shuffled], happened[shuffled])
-
-
-def test_it_makes_bad_probabilities_honest() -> None:
-    rng = np.random.default_rng(2)
-    true = rng.uniform(0, 1, 20_000)
-    happened = rng.uniform(size=len(true)) < true
-    score = true**3
-    half = slice(0, 10_000), slice(10_000, None)
-    found = fit_isotonic(score[half[0]], happened[half[0]])
-    assert reliability(score[half[1]], happened[half[1]]).expected_error > 0.2
-    assert reliability(found(score[half[1]]), happened[half[1]]).expected_error < 0.02
-    assert found([-5.0, 5.0]).tolist() == [found.probability[0], found.probability[-1]]
+    one, other = fit_logistic(score, happened), fit_logistic(score[shuffled], happened[shuffled])
+    assert (one.slope, one.shift) == pytest.approx((other.slope, other.shift), abs=1e-4)
 
 
 def test_a_few_lucky_scores_are_no_certainty() -> None:
-    assert fit_isotonic([0.9, 0.95], [1, 1])([0.93])[0] < 0.9
+    assert fit_logistic([0.9, 0.95], [1, 1])(0.5) < 0.9
+    started = fit_logistic([0.5], [1], Logistic(1.0, -3.0))
+    assert -3 < started.shift < -1
 
 
-@pytest.mark.parametrize(
-    ("score", "probability"),
-    [((), ()), ((0.1,), (0.1, 0.2)), ((0.2, 0.1), (0.1, 0.2)), ((0.1, 0.2), (0.3, 0.2)), ((0.1,), (1.2,))],
-)
-def test_a_map_that_is_none_is_refused(score: tuple[float, ...], probability: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(("slope", "shift"), [(0.0, 0.0), (-1.0, 0.0), (1.0, np.nan), (np.inf, 0.0)])
+def test_a_map_that_is_none_is_refused(slope: float, shift: float) -> None:
     with pytest.raises(InputError, match="calibration"):
-        Isotonic(score, probability)
+        Logistic(slope, shift)
 
 
 def test_what_is_no_probability_is_refused() -> None:
@@ -99,4 +74,4 @@ def test_what_is_no_probability_is_refused() -> None:
     with pytest.raises(InputError, match="its event"):
         reliability([0.2, 0.3], [1])
     with pytest.raises(InputError, match="scores"):
-        fit_isotonic([], [])
+        fit_logistic([], [])

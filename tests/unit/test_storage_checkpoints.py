@@ -14,7 +14,7 @@ from volumetric.detection.centernet import CenterNet
 from volumetric.detection.model import DetectorSettings, load_detector, save_adapted, save_detector
 from volumetric.errors import InputError
 from volumetric.points.linking import LinkSettings
-from volumetric.points.reliability import Isotonic
+from volumetric.points.reliability import Logistic
 from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
 
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.int64([7])}
@@ -81,7 +81,7 @@ def test_a_detector_comes_back_and_answers_the_same(tmp_path):
         neighbours=1,
         peak_threshold=0.07,
         threshold=0.37,
-        calibration=Isotonic((0.1, 0.5), (0.2, 0.9)),
+        calibration=Logistic(1.2, -0.4),
         linking=LinkSettings(max_gap=1, min_dip=0.4),
     )
     digest = save_detector(tmp_path / "m.safetensors", network, chosen, {"seed": 1})

@@ -15,7 +15,7 @@ from volumetric.errors import InputError
 from volumetric.learn.unet import fold_batch_norm
 from volumetric.points.expected import CountModel
 from volumetric.points.linking import LinkSettings
-from volumetric.points.reliability import Isotonic
+from volumetric.points.reliability import Logistic
 from volumetric.storage.checkpoints import read_checkpoint, write_checkpoint
 
 ARCHITECTURE = "centernet-unet-2"
@@ -38,7 +38,7 @@ class DetectorSettings:
     threshold: float = 0.5
     """Least score of a cell, the best of its peaks'."""
 
-    calibration: Isotonic | None = None
+    calibration: Logistic | None = None
     """From the score of a cell to its probability, for cells above the threshold."""
 
     counts: CountModel | None = None
@@ -144,7 +144,7 @@ def _settings(value: object, path: Path) -> DetectorSettings:
     known = {f.name for f in fields(DetectorSettings)}
     if not isinstance(value, dict) or set(value) != known or not isinstance(value["linking"], dict):
         raise InputError(f"{path} has settings that this version does not know: {value}; train it again")
-    knots, counts = value["calibration"], value["counts"]
+    calibration, counts = value["calibration"], value["counts"]
     try:
         return DetectorSettings(
             **{
@@ -152,7 +152,7 @@ def _settings(value: object, path: Path) -> DetectorSettings:
                 "channels": tuple(value["channels"]),
                 "radius_range_px": tuple(value["radius_range_px"]),
                 "linking": LinkSettings(**value["linking"]),
-                "calibration": Isotonic(*(tuple(knots[name]) for name in ("score", "probability"))) if knots else None,
+                "calibration": Logistic(**calibration) if calibration else None,
                 "counts": CountModel(**counts) if counts else None,
             }
         )

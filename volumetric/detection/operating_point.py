@@ -11,16 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from volumetric.detection.model import DetectorSettings
 from volumetric.errors import InputError
 from volumetric.points.curves import Curve, ScoredTile, curve
 from volumetric.points.expected import fit_count_model
-from volumetric.points.reliability import fit_isotonic
-
-SURE = 1e-6
-"""No score is taken for nearer to 0 or 1."""
+from volumetric.points.reliability import Logistic, fit_logistic, log_odds
 
 FEWEST_CELLS = 20
 """True cells, and as many candidates, from which a threshold can be told."""
@@ -52,12 +49,11 @@ def operating_point(
     macro = np.mean([_f1_at(one, candidates) for one in curves], axis=0)
     best = int(np.flatnonzero(macro == macro.max())[-1])
     # Half-way to the next candidate below: where cells and the rest lie far apart, neither is at the edge.
-    gap = candidates[[best, max(best - 1, 0)]]
-    threshold = float(expit(np.mean(logit(np.clip(gap, SURE, 1 - SURE)))))
+    threshold = float(expit(np.mean(log_odds(candidates[[best, max(best - 1, 0)]]))))
     chosen = replace(settings, threshold=threshold, calibration=None, counts=None)
     if not calibrated:
         return chosen
-    chosen = replace(chosen, calibration=fit_isotonic(scores, np.concatenate([tile.hit for tile in tiles])))
+    chosen = replace(chosen, calibration=_calibration(list(brains.values())))
     # Single tiles of several parts cannot say how far places of one differ: together they can.
     groups = list(brains.values()) if any(len(each) > 1 for each in brains.values()) else [tiles]
     counts = fit_count_model([(summed(chosen, each), [tile.n_truth for tile in each]) for each in groups])
@@ -70,6 +66,16 @@ def summed(settings: DetectorSettings, tiles: Sequence[ScoredTile]) -> npt.NDArr
         raise InputError("a detector that is not calibrated has no probabilities to sum")
     kept = [tile.score[tile.score >= settings.threshold] for tile in tiles]
     return np.array([settings.calibration(score).sum() for score in kept])
+
+
+def _calibration(brains: Sequence[Sequence[ScoredTile]]) -> Logistic:
+    """The mean of the brains': what each says of itself is far from the others, and the next may be on either side."""
+    each = [
+        fit_logistic(np.concatenate([tile.score for tile in tiles]), np.concatenate([tile.hit for tile in tiles]))
+        for tiles in brains
+        if sum(len(tile.score) for tile in tiles)
+    ]
+    return Logistic(float(np.mean([one.slope for one in each])), float(np.mean([one.shift for one in each])))
 
 
 def _f1_at(one: Curve, thresholds: np.ndarray) -> np.ndarray:
