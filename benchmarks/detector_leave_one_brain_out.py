@@ -79,16 +79,22 @@ def baselines(tiles: list[Tile]) -> dict[str, dict[str, float]]:
     return best
 
 
-def trained(tiles: list[Tile], left_out: str, seed: int, options: argparse.Namespace, extra: list[str]) -> Path:
-    """The checkpoint of a training on all brains but one."""
-    work: Path = options.work
-    folder, out = work / f"without-{left_out}", work / f"{left_out}-{seed}.safetensors"
+def linked(data: Path, tiles: list[Tile], folder: Path) -> Path:
+    """A folder with nothing but these tiles."""
     folder.mkdir(parents=True, exist_ok=True)
-    for brain in {tile.brain for tile in tiles} - {left_out}:
-        for file in options.data.glob(f"{brain}_*"):
+    for tile in tiles:
+        for file in (data / f"{tile.name}.tif", data / f"{tile.name}_cells.csv"):
             link = folder / file.name
             if not link.exists():
                 link.symlink_to(file.resolve())
+    return folder
+
+
+def trained(tiles: list[Tile], left_out: str, seed: int, options: argparse.Namespace, extra: list[str]) -> Path:
+    """The checkpoint of a training on all brains but one."""
+    work: Path = options.work
+    others = [tile for tile in tiles if tile.brain != left_out]
+    folder, out = linked(options.data, others, work / f"without-{left_out}"), work / f"{left_out}-{seed}.safetensors"
     if not out.exists():
         command = [str(CLI), "train-detector", str(folder), "--voxel-um", *map(str, VOXEL_UM), "--out", str(out)]
         subprocess.run([*command, "--seed", str(seed), *extra], check=True)

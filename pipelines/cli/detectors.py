@@ -15,7 +15,7 @@ from pipelines.config import load_file, make, overlay
 PANEL = "Your own detector"
 
 ModelArg = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A checkpoint, or the word default for the one of the package.")
+    Path, typer.Argument(metavar="MODEL", help="A checkpoint, or cfos, phantom or default for one of the package.")
 ]
 Truth = Annotated[
     Path | None,
@@ -114,7 +114,7 @@ def evaluate(
     options = make(command.Config, **overlay(settings.get("evaluate", {}), tolerances=tolerance or None, device=device))
     work = out / ".work"
     plan = command.plan(
-        named(model), tiles, out, work / "evaluate", options, voxel_um=voxel_um, truth=truth, validation=validation
+        model, tiles, out, work / "evaluate", options, voxel_um=voxel_um, truth=truth, validation=validation
     )
     stage = Stage(plan, work / "evaluate")
     if go([stage], resources, dry_run):
@@ -147,12 +147,7 @@ def calibrate(
     resources = resources_of(settings, workers=1, memory=memory, device=device)
     options = make(command.Config, **overlay(settings.get("calibrate", {}), tolerance=tolerance, device=device))
     work = work_beside(out) / "calibrate"
-    plan = command.plan(named(model), tiles, out, work, options, voxel_um=voxel_um, truth=truth)
+    plan = command.plan(model, tiles, out, work, options, voxel_um=voxel_um, truth=truth)
     stage = Stage(plan, work)
     if go([stage], resources, dry_run):
         command.print_summary(out, stage.ledger, console)
-
-
-def named(model: Path) -> Path | None:
-    """A checkpoint's path; None for `default`, the one of the package."""
-    return None if str(model) == "default" else model

@@ -41,7 +41,10 @@ TrustOrientation = Annotated[
 KeepPoor = Annotated[
     bool | None, typer.Option("--keep-poor", help="Go on where the registration's quality is beyond use.")
 ]
-Model = Annotated[Path | None, typer.Option(help="Detector checkpoint. Default: the one in the package.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="Detector: a checkpoint, or one of the package: cfos (real c-Fos tissue) or phantom (default)."),
+]
 Block = Annotated[
     tuple[int, int, int] | None,
     typer.Option("--block", metavar="Z Y X", help="Voxels a detection task writes; changes speed, not results."),

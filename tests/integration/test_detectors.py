@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from pipelines.cli import main
 from pipelines.train_detector import network
-from volumetric.detection.model import default_checkpoint, load_detector
+from volumetric.detection.model import checkpoint_path, load_detector
 from volumetric.storage.atomic import read_json
 from volumetric.storage.tables import read_table
 
@@ -140,7 +140,7 @@ def test_the_detector_of_the_package_can_be_adapted(tiles: Path, tmp_path: Path)
     out = tmp_path / "adapted.safetensors"
     assert go("calibrate", "default", "--tiles", tiles, *VOXEL, "--out", out) == 0
     assert load_detector(out).settings.calibration is not None
-    assert load_detector(default_checkpoint()).sha256 == load_detector(out).provenance["adapted_from"]
+    assert load_detector(checkpoint_path()).sha256 == load_detector(out).provenance["adapted_from"]
 
 
 def test_the_tiles_of_one_brain_are_held_out_in_parts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import tifffile
 from scipy import ndimage
 
 from volumetric.detection.cells import candidates, cells_among, contrast_of
-from volumetric.detection.model import default_checkpoint, load_detector
+from volumetric.detection.model import checkpoint_path, load_detector
 from volumetric.points.matching import match_points
 
 
@@ -31,7 +31,7 @@ def blobs(gain: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.nda
 
 
 def test_it_is_small():
-    assert default_checkpoint().stat().st_size <= 8_000_000
+    assert checkpoint_path().stat().st_size <= 8_000_000
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1, 0), (20, 0), (1, 100)])

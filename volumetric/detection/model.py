@@ -69,9 +69,18 @@ class Detector:
         return next(self.network.backbone.parameters()).dtype
 
 
-def default_checkpoint() -> Path:
-    """The checkpoint that comes with the package."""
-    return Path(str(files("volumetric.detection"))) / "weights" / "centernet-phantom-2.safetensors"
+SHIPPED = {"cfos": "centernet-cfos-1", "phantom": "centernet-phantom-2"}
+"""Checkpoints of the package by the name a user gives."""
+
+DEFAULT = "phantom"
+
+
+def checkpoint_path(model: Path | None = None) -> Path:
+    """Where a checkpoint is: a path, or the name of one of the package (`default`, like None, the usual one)."""
+    name = DEFAULT if model is None or str(model) == "default" else str(model)
+    if name not in SHIPPED:
+        return Path(name)
+    return Path(str(files("volumetric.detection"))) / "weights" / f"{SHIPPED[name]}.safetensors"
 
 
 def save_detector(path: Path, network: CenterNet, settings: DetectorSettings, provenance: dict[str, Any]) -> str:
@@ -95,10 +104,10 @@ def save_adapted(
         path: to write.
         detector: as it was read from `source`.
         settings: new threshold, calibration or linking; the network's own must be equal.
-        source: the checkpoint it was read from, None for the one of the package.
+        source: path or name of the checkpoint it was read from.
         adaptation: what was done, for the header.
     """
-    tensors, header = read_checkpoint(source or default_checkpoint())
+    tensors, header = read_checkpoint(checkpoint_path(source))
     header = {name: value for name, value in header.items() if name not in ("sha256", "format")}
     training = {**detector.provenance, "adapted": adaptation, "adapted_from": detector.sha256}
     return write_checkpoint(path, tensors, {**header, "settings": asdict(settings), "training": training})
@@ -107,14 +116,14 @@ def save_adapted(
 def load_detector(
     path: Path | None = None, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Detector:
-    """The detector of a checkpoint (by default the one that comes with the package) on a device (by default the CPU).
+    """The detector of a checkpoint, by path or name (`checkpoint_path`), on a device (by default the CPU).
 
     It computes in `dtype`, float32 or bfloat16, but for the last layer, always float32. It is read once a process.
 
     Raises:
         InputError: the file is no such checkpoint, is damaged, or was made for another version.
     """
-    whole = (path or default_checkpoint()).resolve()
+    whole = checkpoint_path(path).resolve()
     written_ns = whole.stat().st_mtime_ns if whole.is_file() else 0
     return _load(whole, written_ns, device or torch.device("cpu"), dtype)
 
