@@ -43,7 +43,7 @@ KeepPoor = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(help="Detector: a checkpoint, or one of the package: cfos (real c-Fos tissue) or phantom (default)."),
+    typer.Option(help="Detector: a checkpoint, or one of the package: cfos (default) or phantom."),
 ]
 Block = Annotated[
     tuple[int, int, int] | None,

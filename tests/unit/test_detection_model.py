@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,12 @@ import tifffile
 from scipy import ndimage
 
 from volumetric.detection.cells import candidates, cells_among, contrast_of
-from volumetric.detection.model import checkpoint_path, load_detector
+from volumetric.detection.model import SHIPPED, checkpoint_path, load_detector
 from volumetric.points.matching import match_points
 
 
-def cells_of(image: np.ndarray) -> pd.DataFrame:
-    detector = load_detector()
+def cells_of(image: np.ndarray, model: str = "default") -> pd.DataFrame:
+    detector = load_detector(Path(model))
     return cells_among(candidates(image, contrast_of(image), detector), detector.settings)
 
 
@@ -30,14 +32,23 @@ def blobs(gain: float, offset: float, seed: int = 0) -> tuple[np.ndarray, np.nda
     return (offset + gain * rng.poisson(light)).astype(np.uint16), centres
 
 
-def test_it_is_small():
-    assert checkpoint_path().stat().st_size <= 8_000_000
+@pytest.mark.parametrize("name", [*SHIPPED, "default"])
+def test_it_is_small(name):
+    assert checkpoint_path(Path(name)).stat().st_size <= 8_000_000
+    detector = load_detector(Path(name))
+    assert detector.network.stride == detector.settings.stride
+
+
+def test_a_name_is_no_path():
+    assert checkpoint_path() == checkpoint_path(Path("default")) == checkpoint_path(Path("cfos"))
+    assert checkpoint_path(Path("mine.safetensors")) == Path("mine.safetensors")
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1, 0), (20, 0), (1, 100)])
 def test_blobs_are_found_whatever_the_camera(gain, offset):
     image, centres = blobs(gain, offset)
-    found = cells_of(image)
+    # People do not mark nuclei as faint as these, 14 noise levels: the detector of phantoms is asked for them.
+    found = cells_of(image, "phantom")
     columns = found[["z_vox", "y_vox", "x_vox"]].to_numpy()
     pairs = match_points(centres * (5, 2, 2), columns * (5, 2, 2), 8.0)
     assert len(pairs) >= 0.95 * len(centres)
@@ -47,27 +58,30 @@ def test_blobs_are_found_whatever_the_camera(gain, offset):
     assert np.all(np.abs(np.mean(error, axis=0)) < 0.25)
 
 
-def test_even_tissue_has_no_cells():
+@pytest.mark.parametrize("name", SHIPPED)
+def test_even_tissue_has_no_cells(name):
     image = np.random.default_rng(1).poisson(300, (12, 200, 200)).astype(np.uint16)
-    assert len(cells_of(image)) == 0
+    assert len(cells_of(image, name)) == 0
 
 
-def test_uneven_tissue_has_hardly_any():
+@pytest.mark.parametrize("name", SHIPPED)
+def test_uneven_tissue_has_hardly_any(name):
     rng = np.random.default_rng(1)
     smooth = ndimage.gaussian_filter(rng.normal(size=(12, 200, 200)), (2, 20, 20))
     image = rng.poisson(300 * np.exp(0.2 * smooth / smooth.std())).astype(np.uint16)
     # Half a megavoxel; as much of a labelled brain holds about a hundred cells.
-    assert len(cells_of(image)) <= 2
+    assert len(cells_of(image, name)) <= 2
 
 
 @pytest.mark.slow
 def test_real_cells_are_found(data_dir):
-    # Human marks of three brains (6 x 1.62 x 1.62 um). The network has never seen real data; recall is what
-    # transfers, how faint a cell a human still marks does not.
-    pairs = marked = 0
+    # Human marks of three brains (6 x 1.62 x 1.62 um), from which the detector has learned: only that it is whole.
+    pairs = marked = found_in_all = 0
     for path in sorted((data_dir / "cells_cfos").glob("brain*_?.tif")):
         truth = pd.read_csv(path.with_name(path.stem + "_cells.csv"))[["z", "y", "x"]].to_numpy(float)
         found = cells_of(tifffile.imread(path))[["z_vox", "y_vox", "x_vox"]].to_numpy()
         pairs += len(match_points(truth * (6, 1.62, 1.62), found * (6, 1.62, 1.62), 8.0))
         marked += len(truth)
+        found_in_all += len(found)
     assert pairs >= 0.75 * marked
+    assert pairs >= 0.4 * found_in_all

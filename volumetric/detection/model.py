@@ -72,7 +72,7 @@ class Detector:
 SHIPPED = {"cfos": "centernet-cfos-1", "phantom": "centernet-phantom-2"}
 """Checkpoints of the package by the name a user gives."""
 
-DEFAULT = "phantom"
+DEFAULT = "cfos"
 
 
 def checkpoint_path(model: Path | None = None) -> Path:
