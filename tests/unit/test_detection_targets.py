@@ -89,8 +89,17 @@ def test_the_loss_vanishes_for_the_ideal_answer_only():
     assert pretraining_loss(worse, batch(target)).item() == pytest.approx(0.5 + 0.2, abs=1e-5)
     # Fine-tuning does not look at offsets and sizes, the joint loss a little.
     assert finetuning_loss(worse, batch(target)).item() == finetuning_loss(ideal(target), batch(target)).item()
-    more = joint_loss(worse, batch(target)) - finetuning_loss(worse, batch(target))
+    more = joint_loss(worse, batch(target)) - joint_loss(ideal(target), batch(target))
     assert more.item() == pytest.approx(0.02 * 0.7, abs=1e-5)
+
+
+def test_the_joint_loss_weighs_centres_less_than_the_published_one():
+    target = make_targets((64, 64), [[20.3, 21.9]], [3.0], 2)
+    missed = ideal(target)
+    missed[0, 0] = -5.0
+    published, ours = finetuning_loss(missed, batch(target)), joint_loss(missed, batch(target))
+    even = soft_cross_entropy(missed[:, 0], batch(target).heatmap, batch(target).weight, 1.0)
+    assert ours.item() == pytest.approx(even.item() + (published - even).item() * (3 - 1) / (10 - 1), rel=1e-4)
 
 
 def test_focal_loss_is_the_published_formula():
