@@ -27,7 +27,7 @@ from scipy import ndimage
 from pipelines.bench.run import machine
 from pipelines.scored import find, found_in
 from volumetric.detection.calibrate import adapted
-from volumetric.detection.evaluate import Scored, Tolerance
+from volumetric.detection.evaluate import Scored, Tolerance, interval_figures
 from volumetric.detection.model import DetectorSettings, load_detector
 from volumetric.detection.operating_point import summed
 from volumetric.detection.tileset import Tile, read_tiles
@@ -193,7 +193,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
         "options": extra,
-        "seconds": round(time.time() - began),
+        "seconds_without_finished_trainings": round(time.time() - began),
         "baselines": {b: baselines([tile for tile in tiles if tile.brain == b]) for b in brains},
         "summary": summary(runs, brains),
         "runs": runs,
@@ -213,15 +213,15 @@ def summary(runs: list[dict[str, object]], brains: list[str]) -> dict[str, objec
     macro = by_brain.groupby("seed")[columns].mean()
     micro = table.loc[table["brain"] == "micro", "f1"]
     counts = pd.concat([pd.DataFrame(run["counts"]) for run in runs if "counts" in run])
-    width = (counts["high"] - counts["low"]) / counts["true"].clip(lower=1)
+    figures = interval_figures(counts)
     return {
         "brains": {
             brain: {c: _spread(by_brain.loc[by_brain["brain"] == brain, c]) for c in columns} for brain in brains
         },
         "macro": {c: _spread(macro[c]) for c in columns},
         "micro_f1": _spread(micro),
-        "counts_covered": float(((counts["low"] <= counts["true"]) & (counts["true"] <= counts["high"])).mean()),
-        "counts_median_width": float(width.median()),
+        "counts_covered": figures["covered"],
+        "counts_median_width": figures["median_width"],
     }
 
 

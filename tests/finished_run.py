@@ -36,6 +36,17 @@ ATLAS_UM = [(0.0, 0.0, 0.0), None, (29.0, 61.0, 24.0), None, (60.0, 20.0, 150.0)
 """Of five cells, two of them outside the atlas."""
 
 
+DETECTED = {
+    "score": 0.8,
+    "probability": np.nan,
+    "n_slices": 2,
+    "radius_px": 3.0,
+    "intensity": 300.0,
+    "background": 100.0,
+}
+"""What a detection says besides its place."""
+
+
 def write_run(
     path: Path,
     *,
@@ -54,16 +65,8 @@ def write_run(
     region, side = np.asarray(region, np.uint32), np.asarray(side, np.uint8)
     if atlas_um is None:
         atlas_um = [(np.nan,) * 3 if um is None else um for um in ATLAS_UM]
-    columns = {
-        "score": 0.8,
-        "probability": np.nan,
-        "n_slices": 2,
-        "radius_px": 3.0,
-        "intensity": 300.0,
-        "background": 100.0,
-    }
     vox = np.asarray(raw_vox, np.float64).reshape(-1, 3)
-    cells = cells_table(pd.DataFrame(vox, columns=["z_vox", "y_vox", "x_vox"]).assign(**columns), SAMPLE_SPACE)
+    cells = cells_table(pd.DataFrame(vox, columns=["z_vox", "y_vox", "x_vox"]).assign(**DETECTED), SAMPLE_SPACE)
     acronym = {0: None} | {r.region_id: r.acronym for r in ontology.regions}
     cells["region_id"], cells["in_atlas"] = region, region > 0
     cells["acronym"] = np.array([acronym[int(i)] for i in region], dtype=object)

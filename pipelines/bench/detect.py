@@ -68,12 +68,12 @@ class Detect:
     unit = "Mvoxel/s"
     peers = frozenset({CELLFINDER})
 
-    def __init__(self, slices: Path, folder: Path, resources: Resources, voxel_um: Um3, config: detect.Config) -> None:
+    def __init__(self, slices: Path, folder: Path, resources: Resources, voxel_um: Um3) -> None:
         source, volume = open_source(slices), folder / "brain.ome.zarr"
         plan = ingest.plan(source, volume, folder / "ingest", ingest.Config(voxel_um=voxel_um), resources)
         execute(plan, folder / "ingest", Execution(resources.workers, resources.memory))
         self.shape = source.shape
-        self.case = Case(volume, folder, resources, config)
+        self.case = Case(volume, folder, resources, detect.Config())
 
     def methods(self) -> Mapping[str, Method]:
         """All that look for cells here, by name, the limit first."""

@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipelines import detect
 from pipelines.bench.detect import Detect
-from pipelines.bench.ingest import Ingest, write_tissue
+from pipelines.bench.ingest import VOXEL_UM, Ingest, write_tissue
 from pipelines.bench.measure import Measured, Method, measure
 from pipelines.config import Resources, Settings
 from volumetric.blocks.plan import megabytes
@@ -35,7 +34,7 @@ class Config(Settings):
     stage: Literal["ingest", "detect"] = "ingest"
     slices: int = Field(default=128, ge=1)
     edge: int = Field(default=2048, ge=256)
-    voxel_um: Um3 = (5.0, 0.7, 0.7)
+    voxel_um: Um3 = VOXEL_UM
     repeats: int = Field(default=3, ge=1)
     peers: bool = True
 
@@ -64,7 +63,7 @@ def run_bench(config: Config, source: Path | None, out: Path, resources: Resourc
         if config.stage == "ingest":
             stage = Ingest(source, folder, resources.workers)
         else:
-            stage = Detect(source, folder, resources, config.voxel_um, detect.Config())
+            stage = Detect(source, folder, resources, config.voxel_um)
         found = _measure_all(stage, config, console)
     record = {
         "machine": machine(),

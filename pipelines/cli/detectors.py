@@ -37,8 +37,10 @@ def train_detector(
     stride: Annotated[int | None, typer.Option(help="Pixels along an output cell: 1, 2 or 4.")] = None,
     neighbours: Annotated[int | None, typer.Option(help="Slices on either side that the network sees.")] = None,
     synthetic: Annotated[int | None, typer.Option(help="Synthetic crops to learn from. Default: 160.")] = None,
-    pretrain_steps: Annotated[int | None, typer.Option(help="Steps on synthetic crops. Default: 3000.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps on tiles. Default: 1500.")] = None,
+    pretrain_steps: Annotated[
+        int | None, typer.Option(help="Steps on synthetic crops; not with tiles in mode best.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps on tiles. Default: 1200.")] = None,
     batch: Annotated[int | None, typer.Option(help="Windows a step. Default: 16.")] = None,
     window_px: Annotated[int | None, typer.Option(help="Edge of a window. Default: 96.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,

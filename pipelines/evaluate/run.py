@@ -31,7 +31,7 @@ from pipelines.scored import find, found_in, with_cells
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Facts, Plan
 from volumetric.blocks.reduction import Reduction
-from volumetric.detection.evaluate import Scored, Tolerance
+from volumetric.detection.evaluate import Scored, Tolerance, interval_figures
 from volumetric.detection.model import Detector, load_detector
 from volumetric.detection.tileset import Tile, read_tiles
 from volumetric.errors import InputError
@@ -136,9 +136,7 @@ class Job:
         if table is None:
             return None
         write_csv(self.out / "counts.csv", table)
-        inside = (table["low"] <= table["true"]) & (table["true"] <= table["high"])
-        width = (table["high"] - table["low"]) / table["true"].clip(lower=1)
-        return {"covered": float(inside.mean()), "median_width": float(width.median())}
+        return interval_figures(table)
 
 
 def plan(

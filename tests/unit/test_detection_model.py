@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from volumetric.detection.cells import candidates, cells_among, contrast_of
 from volumetric.detection.model import SHIPPED, checkpoint_path, load_detector
+from volumetric.errors import InputError
 from volumetric.points.matching import match_points
 
 
@@ -42,6 +43,8 @@ def test_it_is_small(name):
 def test_a_name_is_no_path():
     assert checkpoint_path() == checkpoint_path(Path("default")) == checkpoint_path(Path("cfos"))
     assert checkpoint_path(Path("mine.safetensors")) == Path("mine.safetensors")
+    with pytest.raises(InputError, match=r"no checkpoint at phanton.*cfos, phantom"):
+        load_detector(Path("phanton"))
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1, 0), (20, 0), (1, 100)])

@@ -14,6 +14,7 @@ import pytest
 from pipelines.report import write_report
 from pipelines.report.inputs import open_run
 from pipelines.workspace import RunFolder
+from tests.finished_run import DETECTED
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace
@@ -84,15 +85,7 @@ def make_run(
     labels[:, 5:40, 5:30], labels[:, 5:40, 30:50] = 2, 3
     write_volume(run.registration / "labels.ome.zarr", labels, SPACE.coarser((1, 2, 2)))
     vox = np.column_stack([rng.integers(0, slices, cells), rng.uniform(0, 89, cells), rng.uniform(0, 109, cells)])
-    columns = {
-        "score": 0.8,
-        "probability": np.nan,
-        "n_slices": 2,
-        "radius_px": 3.0,
-        "intensity": 300.0,
-        "background": 100.0,
-    }
-    found = pd.DataFrame(vox[np.lexsort(vox.T[::-1])], columns=["z_vox", "y_vox", "x_vox"]).assign(**columns)
+    found = pd.DataFrame(vox[np.lexsort(vox.T[::-1])], columns=["z_vox", "y_vox", "x_vox"]).assign(**DETECTED)
     table = cells_table(found, SPACE)
     at = (table[["y_vox", "x_vox"]].to_numpy() / 2).astype(int)
     table["region_id"] = labels[0, at[:, 0], at[:, 1]]

@@ -218,5 +218,12 @@ class Scored:
         return float(spearmanr(pairs["confidence"], pairs["score"]).statistic)
 
 
+def interval_figures(counts: pd.DataFrame) -> dict[str, float]:
+    """Of a table of `Scored.counts`: share of intervals with the true number in them, their median width over it."""
+    inside = (counts["low"] <= counts["true"]) & (counts["true"] <= counts["high"])
+    width = (counts["high"] - counts["low"]) / counts["true"].clip(lower=1)
+    return {"covered": float(inside.mean()), "median_width": float(width.median())}
+
+
 def _confidence(tile: Tile) -> Floats:
     return np.ones(len(tile.cells_um)) if tile.confidence is None else tile.confidence

@@ -124,8 +124,12 @@ def load_detector(
         InputError: the file is no such checkpoint, is damaged, or was made for another version.
     """
     whole = checkpoint_path(path).resolve()
-    written_ns = whole.stat().st_mtime_ns if whole.is_file() else 0
-    return _load(whole, written_ns, device or torch.device("cpu"), dtype)
+    if not whole.is_file():
+        raise InputError(
+            f"there is no checkpoint at {path}; expected a .safetensors file of a trained model, or one of the "
+            f"package: {', '.join(SHIPPED)}"
+        )
+    return _load(whole, whole.stat().st_mtime_ns, device or torch.device("cpu"), dtype)
 
 
 @lru_cache(maxsize=4)
