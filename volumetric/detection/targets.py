@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from volumetric.imaging.maxima import local_maxima
 
 DEPTH_SIGMA = 0.8
 """Slices: how fast a cell fades in slices that do not hold its centre."""
@@ -104,10 +105,7 @@ def heatmap_peaks(heatmap: Floats) -> tuple[Points, npt.NDArray[np.float64]]:
     Of equal neighbours the first in row order counts.
     """
     highest = float(heatmap.max(initial=0.0))
-    maxima = (heatmap == ndimage.maximum_filter(heatmap, size=3)) & (heatmap >= max(LEAST_PEAK, LEAST_SHARE * highest))
-    plateaus, count = ndimage.label(maxima, structure=np.ones((3, 3)))
-    first = np.unique(plateaus.ravel(), return_index=True)[1][-count:] if count else np.empty(0, np.int64)
-    at = np.column_stack(np.unravel_index(first, heatmap.shape))
+    at = local_maxima(heatmap, max(LEAST_PEAK, LEAST_SHARE * highest))
     return at.astype(np.float64), heatmap[tuple(at.T)].astype(np.float64)
 
 

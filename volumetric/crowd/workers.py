@@ -1,0 +1,117 @@
+"""What is known of each worker: sensitivity and specificity with intervals, weights, and whom not to trust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from volumetric.crowd.candidates import Candidates
+from volumetric.crowd.reliability import Answers, Estimate, Prior, answer_counts, fit
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+CAP = float(np.log(1000))
+"""No answer of one worker makes a cell more than a thousand times as likely, or as unlikely."""
+
+RESAMPLES = 200
+COVERED = 0.95
+WARM_STEPS = 50
+"""Of EM for each resample: it begins where the whole came to rest."""
+
+
+def answers_of(tiles: Sequence[Candidates], n_workers: int) -> tuple[Answers, Ints]:
+    """What was said of all candidates, tile after tile, and (n_items,) the tile of each.
+
+    Who saw a candidate and did not click it has answered 0; who was not shown it has not answered.
+    """
+    first = np.cumsum([0, *(len(tile.yx) for tile in tiles)])
+    parts = [np.nonzero(tile.seen) for tile in tiles]
+    none = np.empty(0, dtype=np.int64)
+    item = [none, *(row + start for (row, _), start in zip(parts, first, strict=False))]
+    worker = [none, *(tile.tile.viewers[column] for (_, column), tile in zip(parts, tiles, strict=True))]
+    label = [none, *(tile.clicked[place].astype(np.int64) for place, tile in zip(parts, tiles, strict=True))]
+    answers = Answers(np.concatenate(item), np.concatenate(worker), np.concatenate(label), int(first[-1]), n_workers)
+    return answers, np.repeat(np.arange(len(tiles)), np.diff(first))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Evidence for a cell in an answer, log likelihood ratios (equations 6 and 7), none beyond `CAP`.
+
+    Args:
+        positive: (n_workers,) of a click, log p / (1 - q).
+        negative: (n_workers,) of seeing it and not clicking, log (1 - p) / q.
+        capped: (n_workers,) whether either was beyond.
+    """
+
+    positive: Floats
+    negative: Floats
+    capped: Bools
+
+
+def weights_of(sensitivity: Floats, specificity: Floats) -> Weights:
+    """The weights of (n_workers,) sensitivities and specificities, 0 to 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        positive = np.log(sensitivity) - np.log1p(-specificity)
+        negative = np.log1p(-sensitivity) - np.log(specificity)
+    # 0 of 0: never seen to click, right or wrong; a click of theirs would say nothing.
+    positive, negative = (np.nan_to_num(each, nan=0.0, posinf=np.inf, neginf=-np.inf) for each in (positive, negative))
+    capped = (np.abs(positive) > CAP) | (np.abs(negative) > CAP)
+    return Weights(np.clip(positive, -CAP, CAP), np.clip(negative, -CAP, CAP), capped)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Lower and upper ends, (n_workers, 2) each."""
+
+    sensitivity: Floats
+    specificity: Floats
+
+
+def intervals(
+    answers: Answers, tile: Ints, estimate: Estimate, prior: Prior, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Intervals:
+    """95% intervals of sensitivity and specificity from a bootstrap over tiles.
+
+    Each resample weighs the tiles by chance, evenly on the simplex (Rubin 1981: no tile is lost, so that a worker of
+    few tiles keeps an interval), and EM goes on from where the whole came to rest. A worker's own rates are then drawn
+    from the Beta distribution of the answers that were counted: tiles that agree do not make three clicks certain.
+    """
+    rng = np.random.default_rng(seed)
+    number = int(tile.max(initial=-1)) + 1
+    drawn = np.empty((resamples, 2, answers.n_workers))
+    for one in range(resamples):
+        weight = (rng.dirichlet(np.ones(number)) * number)[tile] if number else np.empty(0)
+        again = fit(answers, prior, start=estimate.posterior, weight=weight, steps=WARM_STEPS)
+        drawn[one] = _rates(answers, again, rng)
+    ends = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
+    return Intervals(ends[:, 0].T, ends[:, 1].T)
+
+
+def _rates(answers: Answers, estimate: Estimate, rng: np.random.Generator) -> Floats:
+    """Sensitivity and specificity (2, n_workers), drawn given what the items are thought to be; Jeffreys' prior."""
+    counts = answer_counts(answers, estimate.posterior)
+    none, cell = counts[:, 0], counts[:, 1:].sum(axis=1)
+    right, wrong = np.stack([cell[:, 1], none[:, 0]]), np.stack([cell[:, 0], none[:, 1]])
+    return np.asarray(rng.beta(right + 0.5, wrong + 0.5))
+
+
+def false_rate(tiles: Sequence[Candidates], posterior: Floats, n_workers: int) -> Floats:
+    """(n_workers,) clicks that mean no cell, per megapixel shown; NaN for who was shown nothing.
+
+    A property of the worker alone: specificity depends on which candidates there are to be wrong about.
+    """
+    wrong, area, first = np.zeros(n_workers), np.zeros(n_workers), 0
+    for tile in tiles:
+        chance = 1 - posterior[first : first + len(tile.yx)]
+        first += len(tile.yx)
+        wrong[tile.tile.viewers] += chance @ tile.clicked
+        y0, y1, x0, x1 = tile.tile.views.T
+        np.add.at(area, tile.tile.viewer, (y1 - y0) * (x1 - x0))
+    rate: Floats = np.divide(wrong, area / 1e6, out=np.full(n_workers, np.nan), where=area > 0)
+    return rate
