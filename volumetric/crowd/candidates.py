@@ -53,8 +53,12 @@ def candidates(tile: TileClicks, maker: Maker) -> Candidates:
     member = maker(tile)
     count = int(member.max(initial=-1)) + 1
     middle = centres(tile.yx, member, count)
-    member = _one_each(tile, member, middle)
-    middle = centres(tile.yx, member, count)
+    return from_members(tile, _one_each(tile, member, middle))
+
+
+def from_members(tile: TileClicks, member: Ints) -> Candidates:
+    """The candidates whose clicks are known: (n,) candidate of each click, -1 for a worker's second one."""
+    middle = centres(tile.yx, member, int(member.max(initial=-1)) + 1)
     seen = tile.seen(middle)
     clicked = np.zeros_like(seen)
     kept = member >= 0

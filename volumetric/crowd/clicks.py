@@ -5,7 +5,7 @@ Three states are kept apart: a worker clicked a place, saw it and did not click,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,6 +108,22 @@ class Crowd:
             shown[:, 1:5],
             shown[:, 0].astype(np.int64),
         )
+
+    @property
+    def viewers(self) -> float:
+        """Median number of workers to whom a tile was shown, of tiles that were shown at all; 0 for none."""
+        shown = self.shown.groupby("tile")["worker"].nunique()
+        return float(shown.median()) if len(shown) else 0.0
+
+    def without(self, workers: Collection[str]) -> Crowd:
+        """The same without some workers, by name; the others are numbered anew."""
+        kept = [name for name in self.workers if name not in workers]
+        number = np.array([kept.index(name) if name in kept else -1 for name in self.workers], dtype=np.int64)
+        clicks, shown = (
+            table[number[table["worker"]] >= 0].assign(worker=lambda rows: number[rows["worker"]])
+            for table in (self.clicks, self.shown)
+        )
+        return Crowd(self.tiles, self.shapes, tuple(kept), clicks.reset_index(drop=True), shown.reset_index(drop=True))
 
     def __iter__(self) -> Iterator[TileClicks]:
         return (self.of_tile(number) for number in range(len(self.tiles)))

@@ -141,6 +141,7 @@ class Estimate:
         objective: the same with the logarithm of the prior, but for its constant: what EM raises.
         steps: taken.
         converged: whether it came to rest before `STEPS`.
+        prior: with which.
     """
 
     classes: Floats
@@ -150,6 +151,7 @@ class Estimate:
     objective: float
     steps: int
     converged: bool
+    prior: Prior
 
     @property
     def posterior(self) -> Floats:
@@ -165,6 +167,11 @@ class Estimate:
     def specificity(self) -> Floats:
         """(n_workers,) chance of none where there is no cell, q."""
         return self.answers[:, 0, 0]
+
+    @property
+    def cell(self) -> Floats:
+        """(n_items,) posterior that there is a cell, of whatever class; small ones are not rounded away."""
+        return np.asarray(np.exp(logsumexp(self.log_posterior[:, 1:], axis=1)))
 
     @property
     def log_odds(self) -> Floats:
@@ -230,7 +237,7 @@ def fit(
             break
         before = objective
         classes, chances = _maximise(answers, np.exp(log_posterior) * counted[:, None], expected, classes, chances)
-    return Estimate(classes, chances, log_posterior, likelihood, objective, step, bool(rests))
+    return Estimate(classes, chances, log_posterior, likelihood, objective, step, bool(rests), expected)
 
 
 def expect(answers: Answers, classes: Floats, chances: Floats) -> tuple[Floats, Floats]:

@@ -1,23 +1,17 @@
-"""From candidates to skill and posteriors: what the crowd as a whole says, with settings for the ways that differ."""
+"""How skill is told from answers: which prior, whether cells differ in difficulty, from where EM starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass, replace
 
 from volumetric.crowd.difficulty import fit_difficulty
 from volumetric.crowd.reliability import USUAL, Answers, Estimate, Prior, expect, fit_best
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Skill:
-    """How skill is told.
+    """A way to tell skill.
 
     Args:
         prior: of sensitivities and specificities.
@@ -31,34 +25,13 @@ class Skill:
     restarts: int = 3
     seed: int = 0
 
-
-def told(answers: Answers, skill: Skill, among: Bools | None = None) -> tuple[Estimate, Sequence[float]]:
-    """The estimate for all items, and the objective that each start of EM reached.
-
-    Args:
-        answers: of the crowd.
-        skill: how it is told.
-        among: (n_items,) items from which skill is told, such as those of quality-control tiles; all others are then
-            judged with it.
-    """
-    asked = answers if among is None else answers.of_items(among)
-    estimate, starts = fit_best(asked, skill.prior, restarts=skill.restarts, seed=skill.seed)
-    if skill.difficulty:
-        estimate = fit_difficulty(asked, estimate, skill.prior)
-    if among is None:
-        return estimate, starts
-    return with_items(estimate, answers), starts
+    def __call__(self, answers: Answers) -> tuple[Estimate, Sequence[float]]:
+        """The estimate, and the objective that each start of EM reached."""
+        estimate, starts = fit_best(answers, self.prior, restarts=self.restarts, seed=self.seed)
+        return (fit_difficulty(answers, estimate, self.prior) if self.difficulty else estimate), starts
 
 
 def with_items(estimate: Estimate, answers: Answers) -> Estimate:
-    """The skill of an estimate, and what follows from it for other items."""
+    """Other items, judged with the skill of an estimate, such as that of quality-control tiles."""
     log_posterior, likelihood = expect(answers, estimate.classes, estimate.answers)
-    return Estimate(
-        estimate.classes,
-        estimate.answers,
-        log_posterior,
-        float(likelihood.sum()),
-        estimate.objective,
-        estimate.steps,
-        estimate.converged,
-    )
+    return replace(estimate, log_posterior=log_posterior, log_likelihood=float(likelihood.sum()))

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.crowd.candidates import Candidates
-from volumetric.crowd.reliability import Answers, Estimate, Prior, answer_counts, fit
+from volumetric.crowd.clicks import Crowd
+from volumetric.crowd.reliability import Answers, Estimate, answer_counts, fit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -74,7 +75,7 @@ class Intervals:
 
 
 def intervals(
-    answers: Answers, tile: Ints, estimate: Estimate, prior: Prior, *, resamples: int = RESAMPLES, seed: int = 0
+    answers: Answers, tile: Ints, estimate: Estimate, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Intervals:
     """95% intervals of sensitivity and specificity from a bootstrap over tiles.
 
@@ -87,7 +88,7 @@ def intervals(
     drawn = np.empty((resamples, 2, answers.n_workers))
     for one in range(resamples):
         weight = (rng.dirichlet(np.ones(number)) * number)[tile] if number else np.empty(0)
-        again = fit(answers, prior, start=estimate.posterior, weight=weight, steps=WARM_STEPS)
+        again = fit(answers, estimate.prior, start=estimate.posterior, weight=weight, steps=WARM_STEPS)
         drawn[one] = _rates(answers, again, rng)
     ends = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
     return Intervals(ends[:, 0].T, ends[:, 1].T)
@@ -115,3 +116,30 @@ def false_rate(tiles: Sequence[Candidates], posterior: Floats, n_workers: int) -
         np.add.at(area, tile.tile.viewer, (y1 - y0) * (x1 - x0))
     rate: Floats = np.divide(wrong, area / 1e6, out=np.full(n_workers, np.nan), where=area > 0)
     return rate
+
+
+def clicks_per_tile(crowd: Crowd) -> Floats:
+    """(n_workers, n_tiles) clicks each worker made; NaN where a tile was not shown to them."""
+    count = np.full((len(crowd.workers), len(crowd.tiles)), np.nan)
+    count[crowd.shown["worker"], crowd.shown["tile"]] = 0
+    np.add.at(count, (crowd.clicks["worker"].to_numpy(), crowd.clicks["tile"].to_numpy()), 1)
+    return count
+
+
+def volume_group(clicks: Floats) -> list[str]:
+    """Whether each worker clicks less than others, more, or now this now that: `below`, `above`, `mixed`.
+
+    The share of their tiles on which they clicked more than the mean of its viewers is at most a fifth, at least four
+    fifths, or between (method, section 3.2 and figure 17); `none` for who was shown nothing.
+
+    Args:
+        clicks: of `clicks_per_tile`, on quality-control tiles where there are any.
+    """
+    shown = np.isfinite(clicks)
+    viewers = shown.sum(axis=0)
+    mean = np.divide(np.nansum(clicks, axis=0), viewers, out=np.zeros(clicks.shape[1]), where=viewers > 0)
+    above = (np.where(shown, clicks, -1.0) > mean).sum(axis=1)
+    seen = shown.sum(axis=1)
+    share = np.divide(above, seen, out=np.full(len(clicks), np.nan), where=seen > 0)
+    words = np.where(share <= 0.2, "below", np.where(share >= 0.8, "above", "mixed"))
+    return [str(word) if number else "none" for word, number in zip(words, seen, strict=True)]

@@ -1,6 +1,7 @@
 """Tiles with known cells: small images, two- or three-dimensional, with the cells or the heatmap that belong to each.
 
-    DIR/NAME.tif            the image, (Y, X) or (Z, Y, X), one channel, any kind that `ingest` reads as a file
+    DIR/NAME.tif            the image, (Y, X) or (Z, Y, X), one channel, any kind that `ingest` reads as a file; a
+                            grey PNG too, as `volumetric tiles` writes them
     DIR/NAME_cells.csv      z, y, x of each cell in voxels (z only in volumes), and confidence, 0 to 1, if known; or
     DIR/NAME_heatmap.tif    (Y, X) 0 to 1, how sure it is that a cell's centre is here
     DIR/tiles.csv           optional: tile, brain; and z_um, y_um, x_um, where voxels differ
@@ -30,7 +31,7 @@ from volumetric.storage.sources.tiff_file import opened
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
 from volumetric.storage.sources.tiff_slices import open_slices
 
-ENDINGS = (*TIFF_ENDINGS, ".npy", ".h5")
+ENDINGS = (*TIFF_ENDINGS, ".npy", ".h5", ".png")
 CELLS, HEATMAP = "_cells.csv", "_heatmap"
 COMPANIONS = (HEATMAP, "_mask")
 """Ends of the names of images that belong to a tile and are none."""
@@ -97,7 +98,7 @@ def read_tiles(folder: Path, voxel_um: Um3 | None = None, truth: Path | None = N
 
 
 def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, heatmap: Path | None) -> Tile:
-    source = _opened(path)
+    source = open_image(path)
     if len(source.channels) != 1:
         raise InputError(f"{path} has the channels {', '.join(source.channels)}: a tile has one")
     spacing = _spacing(known, path) or voxel_um or source.spacing_um
@@ -110,7 +111,7 @@ def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, 
     points, confidence = _cells(cells, source.shape) if cells.is_file() else (None, None)
     heat = None
     if heatmap is not None:
-        shown = _opened(heatmap)
+        shown = open_image(heatmap)
         heat = read(shown, Box.of_shape(shown.shape)).astype(np.float32)
         if heat.shape != image.shape or len(heat) != 1:
             raise InputError(f"{heatmap} must be one slice, as its tile, whose shape is {image.shape}")
@@ -121,8 +122,8 @@ def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, 
     )
 
 
-def _opened(path: Path) -> Source:
-    """Of one slice or of several; a TIFF of one page is no stack."""
+def open_image(path: Path) -> Source:
+    """The image of a tile, of one slice or of several; a TIFF of one page is no stack."""
     if path.suffix.lower() in TIFF_ENDINGS:
         with opened(path) as tif:
             if len(tif.pages) == 1:
