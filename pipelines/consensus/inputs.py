@@ -98,8 +98,8 @@ def _shape(path: Path) -> tuple[int, int]:
 
 def read_csv_or_empty(path: Path, what: str) -> pd.DataFrame:
     """A table that may have no rows: a crowd that clicked nothing has said so."""
-    if path.is_file() and len(path.read_text(encoding="utf-8-sig").splitlines()) == 1:
-        header = path.read_text(encoding="utf-8-sig").strip()
+    header = _only_line(path)
+    if header is not None:
         names = [name.strip() for name in header.replace(";", ",").replace("\t", ",").split(",")]
         return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
     table = read_csv(path, what, ())
@@ -111,6 +111,15 @@ def read_csv_or_empty(path: Path, what: str) -> pd.DataFrame:
                 "(and order or t_ms), or a point extract of Zooniverse's Caesar"
             )
     return table
+
+
+def _only_line(path: Path) -> str | None:
+    """The header of a table without rows; None for any other file."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig") as file:
+        first, rest = file.readline().strip(), file.readline().strip()
+    return first if first and not rest else None
 
 
 def _quality_control(sets: Path | None) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _peaks(yx: Floats, scatter_px: float) -> Floats:
     places = (yx - corner) / step
     shape = np.ceil(places.max(axis=0) + 2 * STEPS).astype(np.int64) + 1
     unique, count = np.unique(places, axis=0, return_counts=True)
-    density = gaussian_sum((int(shape[0]), int(shape[1])), unique, count.astype(np.float64), STEPS)
+    density = gaussian_sum((int(shape[0]), int(shape[1])), unique, count.astype(np.float64), STEPS, cut=3.0)
     peaks: Floats = local_maxima(density, 0.5) * step + corner
     return peaks
 

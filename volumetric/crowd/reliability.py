@@ -196,7 +196,7 @@ def fit(
     *,
     start: Floats | None = None,
     weight: Floats | None = None,
-    steps: int = STEPS,
+    gain: float | None = None,
 ) -> Estimate:
     """The estimate that EM reaches from one start.
 
@@ -207,7 +207,7 @@ def fit(
             classes as frequent as votes and every worker right with chance `START`. Where classes are not as many as
             kinds of answers it must be given.
         weight: (n_items,) how often an item counts, once by default.
-        steps: at most.
+        gain: of the objective, at which it rests; by default a share `GAIN` of it.
 
     Raises:
         InputError: a start is needed.
@@ -226,14 +226,14 @@ def fit(
         even = np.full((answers.n_workers, k, answers.n_labels), 1 / answers.n_labels)
         classes, chances = _maximise(answers, start * counted[:, None], expected, np.full(k, 1 / k), even)
     before = -np.inf
-    for step in range(steps + 1):
+    for step in range(STEPS + 1):
         log_posterior, each = expect(answers, classes, chances)
         likelihood = float(counted @ each)
         objective = likelihood + _log_prior(expected, classes, chances)
         if objective < before - SLACK * max(1.0, abs(before)):
             raise ArithmeticError(f"EM fell from {before} to {objective} in step {step}")
-        rests = objective - before <= GAIN * max(1.0, abs(objective))
-        if rests or step == steps:
+        rests = objective - before <= (GAIN * max(1.0, abs(objective)) if gain is None else gain)
+        if rests or step == STEPS:
             break
         before = objective
         classes, chances = _maximise(answers, np.exp(log_posterior) * counted[:, None], expected, classes, chances)

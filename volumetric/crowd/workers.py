@@ -19,10 +19,11 @@ Bools = npt.NDArray[np.bool_]
 CAP = float(np.log(1000))
 """No answer of one worker makes a cell more than a thousand times as likely, or as unlikely."""
 
-RESAMPLES = 200
+RESAMPLES = 100
 COVERED = 0.95
-WARM_STEPS = 50
-"""Of EM for each resample: it begins where the whole came to rest."""
+
+RESAMPLE_GAIN = 1e-3
+"""Of the log posterior for each worker, at which EM of a resample rests: a thousandth of what chance makes of it."""
 
 
 def answers_of(tiles: Sequence[Candidates], n_workers: int) -> tuple[Answers, Ints]:
@@ -88,7 +89,9 @@ def intervals(
     drawn = np.empty((resamples, 2, answers.n_workers))
     for one in range(resamples):
         weight = (rng.dirichlet(np.ones(number)) * number)[tile] if number else np.empty(0)
-        again = fit(answers, estimate.prior, start=estimate.posterior, weight=weight, steps=WARM_STEPS)
+        again = fit(
+            answers, estimate.prior, start=estimate.posterior, weight=weight, gain=RESAMPLE_GAIN * answers.n_workers
+        )
         drawn[one] = _rates(answers, again, rng)
     ends = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
     return Intervals(ends[:, 0].T, ends[:, 1].T)
