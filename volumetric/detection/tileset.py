@@ -1,6 +1,7 @@
 """Tiles with known cells: small images, two- or three-dimensional, with the cells or the heatmap that belong to each.
 
-    DIR/NAME.tif            the image, (Y, X) or (Z, Y, X), one channel, any kind that `ingest` reads as a file
+    DIR/NAME.tif            the image, (Y, X) or (Z, Y, X), one channel, any kind that `ingest` reads as a file; a
+                            grey PNG too, as `volumetric tiles` writes them
     DIR/NAME_cells.csv      z, y, x of each cell in voxels (z only in volumes), and confidence, 0 to 1, if known; or
     DIR/NAME_heatmap.tif    (Y, X) 0 to 1, how sure it is that a cell's centre is here
     DIR/tiles.csv           optional: tile, brain; and z_um, y_um, x_um, where voxels differ
@@ -30,7 +31,7 @@ from volumetric.storage.sources.tiff_file import opened
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
 from volumetric.storage.sources.tiff_slices import open_slices
 
-ENDINGS = (*TIFF_ENDINGS, ".npy", ".h5")
+ENDINGS = (*TIFF_ENDINGS, ".npy", ".h5", ".png")
 CELLS, HEATMAP = "_cells.csv", "_heatmap"
 COMPANIONS = (HEATMAP, "_mask")
 """Ends of the names of images that belong to a tile and are none."""

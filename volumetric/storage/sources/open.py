@@ -9,10 +9,12 @@ from natsort import natsorted
 
 from volumetric.errors import InputError
 from volumetric.storage.omezarr import is_zarr
+from volumetric.storage.png import SIGNATURE as PNG
 from volumetric.storage.sources.hdf5 import open_hdf5
 from volumetric.storage.sources.imaris import is_imaris, open_imaris
 from volumetric.storage.sources.numpy_file import MAGIC as NUMPY
 from volumetric.storage.sources.numpy_file import open_numpy
+from volumetric.storage.sources.png_file import open_png
 from volumetric.storage.sources.source import ChannelSet, Source
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
 from volumetric.storage.sources.tiff_slices import open_slices, tiffs_in
@@ -51,6 +53,8 @@ def _open_file(path: Path) -> Source:
         first = file.read(8)
     if first.startswith(NUMPY):
         return open_numpy(path)
+    if first == PNG:
+        return open_png(path)
     if h5py.is_hdf5(path):
         return open_imaris(path) if is_imaris(path) else open_hdf5(path)
     if first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS:
