@@ -49,7 +49,17 @@ class Placed:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything the passes need; small and picklable."""
+    """Everything the passes need; small and picklable.
+
+    Args:
+        volume, channel: what is cut.
+        labels: the brain's registration.
+        grid: where tiles may lie.
+        name: of the brain.
+        config: the settings.
+        out: the folder of results.
+        work: that of the ledger and the parts of the table.
+    """
 
     volume: Volume
     channel: int
@@ -179,8 +189,8 @@ class Job:
         spacing = dict(zip(("z_um", "y_um", "x_um"), self.volume.space.spacing_um, strict=True))
         write_csv(self.images / "tiles.csv", table.loc[fit, ["tile", "brain"]].assign(**spacing))
         write_csv(self.out / "sets.csv", sets_table(table, sets))
-        acronyms = [self.labels.brain.atlas.ontology[i].acronym for i in dict.fromkeys(self.owners.values())]
-        regions = summary(table, acronyms)
+        ontology = self.labels.brain.atlas.ontology
+        regions = summary(table, {i: ontology[i].acronym for i in self.owners.values()})
         figure = overview_figure(table, regions, self.scene)
         with replacing(self.out / "overview.png") as temporary:
             temporary.write_bytes(render(figure, "png"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.atlas.registered import LABELS, RegisteredBrain, open_registration
+from volumetric.atlas.registered import LABELS, RegisteredBrain, open_registration, read_quality
 from volumetric.errors import InputError
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.storage.volume import Volume
@@ -34,8 +34,10 @@ class Labels:
         Raises `InputError` where there is none, its atlas is not found, or it is of a brain of another size.
         """
         folder = path.parent if path.name == LABELS else path
-        brain = open_registration(folder, atlas, atlas_dir)
-        known = brain.quality["volume"]
+        if (folder / "registration").is_dir():
+            folder = folder / "registration"
+        found = cls(folder, atlas, atlas_dir, str(read_quality(folder)["identity"]))
+        known = found.brain.quality["volume"]
         registered = np.asarray(VoxelSpace(um3(known["spacing_um"])).extent_um(known["shape"]))
         given = np.asarray(volume.space.extent_um(volume.shape))
         if np.any(np.abs(registered - given) > ALIKE * registered):
@@ -43,7 +45,7 @@ class Labels:
                 f"{path} is of a volume of {_times(registered)} um, but {volume.path} is {_times(given)} um: give the "
                 "registration of the same brain"
             )
-        return cls(folder, atlas, atlas_dir, brain.identity)
+        return found
 
     @property
     def brain(self) -> RegisteredBrain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -60,11 +60,11 @@ def sets_table(tiles: pd.DataFrame, sets: DataSets) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["set", "tile", "quality_control"])
 
 
-def summary(tiles: pd.DataFrame, acronyms: Sequence[str]) -> pd.DataFrame:
-    """One row a named region: tiles cut, kept, rejected, and rejected for each reason; a tile may have several."""
+def summary(tiles: pd.DataFrame, acronyms: Mapping[int, str]) -> pd.DataFrame:
+    """One row a named region (id -> acronym): tiles cut, kept, rejected, and rejected for each reason or several."""
     rows = []
-    for acronym in acronyms:
-        own = tiles[tiles["acronym"] == acronym]
+    for region_id, acronym in acronyms.items():
+        own = tiles[tiles["region_id"] == region_id]
         kept = int(own["accepted"].sum())
         reasons = own["reason"].str.split().tolist()
         counts = {reason: sum(reason in given for given in reasons) for reason in REASONS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from matplotlib.image import imread
 
 from pipelines.cli import main
-from pipelines.tiles import job
+from pipelines.config import make
+from pipelines.tiles import Config, job
 from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
 from volumetric.atlas.folder import write_atlas_folder
 from volumetric.atlas.label_view import labels_in
@@ -27,6 +29,7 @@ from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.png import read_png
 from volumetric.storage.tables import read_table
 from volumetric.storage.transforms import write_map
+from volumetric.tiles.quality import QualityRule
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "crowd.md"
 
@@ -85,6 +88,14 @@ def documented() -> list[str]:
     line = re.search(r"^volumetric (tiles .*)$", DOCUMENT.read_text(), re.MULTILINE)
     assert line is not None
     return line[1].split()
+
+
+def test_the_documented_settings_are_settings() -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    options = make(Config, regions="HPF", **tomllib.loads(block)["tiles"])
+    assert options.rule.deviation < 1 / 255
+    told = dict(re.findall(r"\| `(\w+) = ([\d.]+)` \|", DOCUMENT.read_text()))
+    assert {name: float(value) for name, value in told.items()} == vars(QualityRule())
 
 
 @pytest.fixture(scope="module")
