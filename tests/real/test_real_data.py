@@ -20,6 +20,8 @@ from volumetric.points.matching import match_points
 from volumetric.registration.orientation_check import check_orientation_fit
 from volumetric.registration.prepare import normalise
 from volumetric.storage.omezarr import open_ome_zarr
+from volumetric.tiles.normalisation import Normalisation
+from volumetric.tiles.quality import QualityRule, judge
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +57,40 @@ def test_a_whole_brain_too_coarse_for_cells_is_registered_and_says_so(data_dir: 
     cells = record["cells"]
     assert cells["in_atlas"] + cells["outside"] == cells["total"]
     assert cells["counted"] == cells["in_atlas"]
+    check_tiles(tmp_path / "run", data_dir / "atlas", tmp_path / "tiles")
+
+
+def check_tiles(finished: Path, atlas_dir: Path, out: Path) -> None:
+    """Tiles of the method's five regions, cut out of a finished run; the voxels are coarse, and so the tiles small."""
+    regions = ("Isocortex", "OLF", "HPF", "CTXsp", "STR")
+    flags = ("--labels", finished, "--atlas-dir", atlas_dir, "--regions", ",".join(regions), "--out", out)
+    run("tiles", finished / "volume.ome.zarr", *flags, "--size", 16, "--every-um", 1000)
+    table = pd.read_parquet(out / "tiles.parquet")
+    assert set(table["acronym"]) == set(regions)
+    assert len(list((out / "tiles").glob("*.png"))) == table["accepted"].sum() > 50
+    cortex = table[table["acronym"] == "Isocortex"]
+    assert 0.4 < (cortex["hemisphere"] == "left").mean() < 0.6
+    labels = open_ome_zarr(finished / "registration" / "labels.ome.zarr")
+    ids = labels.read(Box.of_shape(labels.shape))
+    ontology = load_atlas("allen_mouse_200um", atlas_dir).ontology
+    sure = table[table["share"] > 0.9]
+    first, half = sure[["z_um", "y_um", "x_um"]].to_numpy(), np.array([0, 8 * 40, 8 * 40])
+    at = np.rint(labels.space.to_vox(first + half)).astype(int)
+    named = [(i, *ontology.ancestors(i)) if i else () for i in ids[tuple(at.T)].tolist()]
+    assert np.mean([own in above for own, above in zip(sure["region_id"], named, strict=True)]) > 0.95
+
+
+def test_what_the_quality_rule_rejects_of_real_tissue(data_dir: Path) -> None:
+    """The shares that docs/crowd.md tells of: with the rule as it is, and with contrast not asked for."""
+    told = {"brain1008": (0.91, 0.54), "brain1147": (0.74, 0.05), "brain695": (0.94, 0.35)}
+    for brain, shares in told.items():
+        paths = sorted(p for p in (data_dir / "cells_cfos").glob(f"{brain}_*.tif") if not p.stem.endswith("_mask"))
+        volumes = np.stack([tifffile.imread(path) for path in paths])
+        brightness = Normalisation.fit(volumes, 0.001, 0.99)
+        tiles = brightness.to_8bit(volumes[:, 5::10]).reshape(-1, 100, 100)
+        rules = (QualityRule(), QualityRule(deviation=0.0004))
+        rejected = [np.mean([bool(judge(tile, rule).reasons) for tile in tiles]) for rule in rules]
+        assert rejected == pytest.approx(shares, abs=0.006)
 
 
 def test_every_wrong_orientation_of_a_real_brain_is_caught_but_its_mirror_image(data_dir: Path) -> None:

@@ -44,6 +44,15 @@ def select_with_descendants(ontology: Ontology, text: str) -> tuple[int, ...]:
     return _in_order(ontology, set(with_descendants(ontology, included)) - away)
 
 
+def owners(ontology: Ontology, text: str) -> dict[int, int]:
+    """Each region of `select_with_descendants` -> the named one that it is or lies in, the nearest above it."""
+    named = set(select(ontology, text))
+    return {
+        region_id: next(i for i in (region_id, *ontology.ancestors(region_id)) if i in named)
+        for region_id in select_with_descendants(ontology, text)
+    }
+
+
 def with_descendants(ontology: Ontology, region_ids: Iterable[int]) -> tuple[int, ...]:
     """Regions and everything below them, in the order of the hierarchy, each once."""
     found: set[int] = set()

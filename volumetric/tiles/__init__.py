@@ -1,0 +1,1 @@
+"""Tiles for people to annotate: cut inside regions, in one brightness, judged, and dealt out to workers."""
