@@ -174,7 +174,7 @@ class Estimate:
     @property
     def switched(self) -> bool:
         """Whether cells and their absence have taken each other's place: most workers are right by the opposite."""
-        return bool(np.mean(self.sensitivity + self.specificity) < 1)
+        return bool(np.sum(self.sensitivity + self.specificity - 1) < 0)
 
 
 def _shared(share: Floats, values: Floats) -> Floats:
@@ -258,7 +258,7 @@ def _maximise(
 
 def answer_counts(answers: Answers, posterior: Floats) -> Floats:
     """(n_workers, K, n_labels) how often each worker is thought to have given an answer to items of a class."""
-    counts = (answers.transposed @ posterior).reshape(answers.n_workers, answers.n_labels, -1)
+    counts = (answers.transposed @ posterior).reshape(answers.n_workers, answers.n_labels, posterior.shape[1])
     return np.asarray(counts.transpose(0, 2, 1))
 
 
