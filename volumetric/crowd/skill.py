@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.crowd.difficulty import fit_difficulty
+from volumetric.crowd.difficulty import fit_difficulty, with_hard
 from volumetric.crowd.reliability import USUAL, Answers, Estimate, Prior, expect, fit_best
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +31,11 @@ class Skill:
     restarts: int = 3
     seed: int = 0
 
+    @property
+    def prior_of_estimate(self) -> Prior:
+        """Of the classes that the estimate has, as `workers.intervals` needs it."""
+        return with_hard(self.prior) if self.difficulty else self.prior
+
 
 def told(answers: Answers, skill: Skill, among: Bools | None = None) -> tuple[Estimate, Sequence[float]]:
     """The estimate for all items, and the objective that each start of EM reached.
@@ -51,7 +56,7 @@ def told(answers: Answers, skill: Skill, among: Bools | None = None) -> tuple[Es
 
 
 def with_items(estimate: Estimate, answers: Answers) -> Estimate:
-    """The skill of an estimate, and what follows from it for other items."""
+    """The skill of an estimate, and what follows from it for other items; the objective stays that of its own."""
     log_posterior, likelihood = expect(answers, estimate.classes, estimate.answers)
     return Estimate(
         estimate.classes,
