@@ -29,6 +29,9 @@ START = 0.7
 STEPS, GAIN = 1000, 1e-9
 """EM stops after so many steps, or when one gains less, as a share of the log likelihood."""
 
+SAME = 1e-6
+"""Starts whose objectives differ by no more, as a share, have reached the same."""
+
 SLACK = 1e-7
 """By which the objective may fall from rounding, as a share of it."""
 
@@ -118,7 +121,10 @@ class Prior:
 
     @classmethod
     def beta(cls, sensitivity: tuple[float, float], specificity: tuple[float, float]) -> Prior:
-        """Of two classes, from the Beta distributions of p and q; each parameter at least 1, so that a mode exists."""
+        """Of two classes, from the Beta distributions of p and q; each parameter at least 1, so that a mode exists.
+
+        The share of cells is Beta(2, 2).
+        """
         if min(*sensitivity, *specificity) < 1:
             raise InputError(f"parameters of Beta priors must be at least 1, got {sensitivity} and {specificity}")
         (a, b), (c, d) = sensitivity, specificity
@@ -203,12 +209,14 @@ def fit(
         steps: at most.
 
     Raises:
-        InputError: a start is needed.
+        InputError: a start is needed, or is of other items or classes.
         ArithmeticError: the objective fell, which EM cannot do: a mistake in this file.
     """
     expected = prior or Prior.none(answers.n_labels)
     k = len(expected.classes)
     counted = np.ones(answers.n_items) if weight is None else weight
+    if start is not None and start.shape != (answers.n_items, k):
+        raise InputError(f"a start of {answers.n_items} items and {k} classes is needed, got {start.shape}")
     if start is None:
         if k != answers.n_labels:
             raise InputError(f"{k} classes of items with {answers.n_labels} kinds of answers need a start")
@@ -279,7 +287,8 @@ def fit_best(
     """The best of the usual start, that of votes, and some by chance; and the objective that each of them reached.
 
     Random starts are posteriors drawn evenly (Dirichlet of ones). Of two kinds of answers, an estimate in which cells
-    and their absence have taken each other's place loses to any in which they have not.
+    and their absence have taken each other's place loses to any in which they have not. Of starts that reach the same
+    the first counts: rounding chooses nothing.
 
     Args:
         answers: who said what.
@@ -290,8 +299,7 @@ def fit_best(
     rng = np.random.default_rng(seed)
     drawn = (rng.dirichlet(np.ones(answers.n_labels), answers.n_items) for _ in range(restarts))
     found = [fit(answers, prior, start=start) for start in (None, answers.votes, *drawn)]
-
-    def rank(one: Estimate) -> tuple[bool, float]:
-        return not (answers.n_labels == 2 and one.switched), one.objective
-
-    return max(found, key=rank), [one.objective for one in found]
+    standing = [one for one in found if not (answers.n_labels == 2 and one.switched)] or found
+    highest = max(one.objective for one in standing)
+    best = next(one for one in standing if one.objective >= highest - SAME * max(1.0, abs(highest)))
+    return best, [one.objective for one in found]
