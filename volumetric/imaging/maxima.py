@@ -10,6 +10,6 @@ from scipy import ndimage
 def local_maxima(image: npt.NDArray[np.floating], least: float) -> npt.NDArray[np.int64]:
     """(n, 2) y, x of pixels of at least `least` that none of their 3 x 3 exceeds; of equal neighbours the first."""
     tops = (image == ndimage.maximum_filter(image, size=3)) & (image >= least)
-    plateaus, count = ndimage.label(tops, structure=np.ones((3, 3)))
-    first = np.unique(plateaus.ravel(), return_index=True)[1][-count:] if count else np.empty(0, np.int64)
-    return np.column_stack(np.unravel_index(first, image.shape)).astype(np.int64)
+    plateaus, _ = ndimage.label(tops, structure=np.ones((3, 3)))
+    places = np.argwhere(tops)
+    return places[np.unique(plateaus[tops], return_index=True)[1]].astype(np.int64)
