@@ -122,7 +122,7 @@ def cut(brain: Path) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(brain)
         printed = []
-        patched.setattr("pipelines.cli.tiles.console.print", lambda *parts, **_: printed.extend(map(str, parts)))
+        patched.setattr("pipelines.cli.crowd.console.print", lambda *parts, **_: printed.extend(map(str, parts)))
         assert go(*documented(), "--workers", 1) == 0
     return brain / "tiles", "\n".join(printed)
 

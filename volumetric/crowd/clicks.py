@@ -64,7 +64,7 @@ class TileClicks:
         return seen
 
     def without_repeats(self, within_px: float) -> TileClicks:
-        """The same, but of clicks of one worker closer than `within_px` only the first.
+        """The same, but of clicks of one worker no further apart than `within_px` only the first.
 
         Double clicks, and clicks on one cell in two overlapping parts of a tile.
         """
@@ -148,13 +148,14 @@ def checked(
 
     Args:
         clicks: columns tile, worker, x, y (pixels; pixel centres are at whole numbers), and if known `order` or `t_ms`,
-            by which each worker's clicks are put in order; text is read as numbers.
-        shown: columns tile, worker, and perhaps left, top, width, height where it was a part of the tile.
+            by which each worker's clicks are put in order, those without a number last; text is read as numbers.
+        shown: columns tile, worker, and perhaps left, top, width, height where it was a part of the tile; what lies
+            beyond the tile was not shown.
         shapes: pixels (y, x) of each tile by name.
 
     Returns the crowd, and the rejected rows, columns `REJECTED_COLUMNS` with lines as an editor counts them.
 
-    Raises `InputError` where columns are missing or no row of a table makes sense.
+    Raises `InputError` where columns are missing or a table has rows but none that makes sense.
     """
     for name, table, needed in (("clicks", clicks, CLICK_COLUMNS), ("shown", shown, ("tile", "worker"))):
         missing = [column for column in needed if column not in table]
@@ -163,8 +164,9 @@ def checked(
     parts = any(column in shown for column in VIEW)
     if parts and not all(column in shown for column in VIEW):
         raise InputError(f"parts of tiles need all of {', '.join(VIEW)}: the table of shown tiles has only some")
+    clicks, shown = (table.reset_index(drop=True) for table in (clicks, shown))
     tiles = tuple(sorted(shapes))
-    seen, lost_views = _views(shown, shapes, tiles, parts)
+    seen, lost_views = _views(shown, shapes, parts)
     workers = tuple(sorted(set(seen["worker"])))
     made, lost_clicks = _clicks(clicks, shapes, seen)
     number = {"tile": {name: i for i, name in enumerate(tiles)}, "worker": {name: i for i, name in enumerate(workers)}}
@@ -183,26 +185,25 @@ def checked(
 
 
 def _views(
-    shown: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], tiles: tuple[str, ...], parts: bool
+    shown: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], parts: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = _named(shown)
-    known = table["tile"].isin(tiles)
-    height, width = (table["tile"].map({tile: shapes[tile][axis] for tile in tiles}) for axis in (0, 1))
+    height, width = _extent(table, shapes)
     if parts:
-        left, top, across, down = (pd.to_numeric(shown[name], errors="coerce") for name in VIEW)
+        left, top, across, down = (_numbers(shown[name]) for name in VIEW)
     else:
-        left, top, across, down = (pd.Series(0.0, index=table.index),) * 2 + (width, height)
-    table["y0"], table["x0"] = top - 0.5, left - 0.5
-    table["y1"], table["x1"] = table["y0"] + down, table["x0"] + across
+        left, top, across, down = np.zeros_like(width), np.zeros_like(height), width, height
+    for axis, first, length, size in (("y", top, down, height), ("x", left, across, width)):
+        table[f"{axis}0"] = np.maximum(first, 0) - 0.5
+        table[f"{axis}1"] = np.minimum(first + length, size) - 0.5
     finite = _finite(table, "y0", "y1", "x0", "x1")
     reason = _first_reason(
         table,
         {
             "no tile or no worker is named": _unnamed(table),
-            "there is no such tile": ~known,
+            "there is no such tile": ~table["tile"].isin(list(shapes)),
             "left, top, width and height must be numbers": ~finite,
-            "nothing was shown: width and height must be positive": (table["y1"] <= table["y0"])
-            | (table["x1"] <= table["x0"]),
+            "nothing of its tile was shown": (table["y1"] <= table["y0"]) | (table["x1"] <= table["x0"]),
         },
     )
     reason = reason.mask((reason == "") & table.duplicated(keep="first"), "given twice")
@@ -215,8 +216,8 @@ def _clicks(
     table = _named(clicks)
     for column in ("x", "y", "order", "t_ms"):
         if column in clicks:
-            table[column] = pd.to_numeric(clicks[column], errors="coerce")
-    height, width = (table["tile"].map({tile: shape[axis] for tile, shape in shapes.items()}) for axis in (0, 1))
+            table[column] = _numbers(clicks[column])
+    height, width = _extent(table, shapes)
     finite = _finite(table, "x", "y")
     outside = (table["x"] < -0.5) | (table["y"] < -0.5) | (table["x"] >= width - 0.5) | (table["y"] >= height - 0.5)
     reason = _first_reason(
@@ -233,7 +234,7 @@ def _clicks(
     reason = reason.mask((reason == "") & again, "given twice")
     kept, lost = _split("clicks", table, reason)
     by = [name for name in ("order", "t_ms") if name in kept]
-    return (kept.sort_values(["tile", "worker", *by[:1]], kind="stable") if by else kept), lost
+    return (kept.sort_values(["tile", "worker", *by], kind="stable") if by else kept), lost
 
 
 def _was_shown(clicks: pd.DataFrame, seen: pd.DataFrame) -> pd.Series:
@@ -244,9 +245,21 @@ def _was_shown(clicks: pd.DataFrame, seen: pd.DataFrame) -> pd.Series:
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """A new table with tile and worker as text, lines as an editor counts them."""
-    names = {name: table[name].astype("string").fillna("").str.strip() for name in ("tile", "worker")}
-    return pd.DataFrame(names).reset_index(drop=True).set_axis(table.index)
+    """A new table of tile and worker as text, empty where there is none."""
+    return pd.DataFrame({name: table[name].astype("string").fillna("").str.strip() for name in ("tile", "worker")})
+
+
+def _numbers(column: pd.Series) -> Floats:
+    """Text read as numbers, NaN for what is none."""
+    numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers
+
+
+def _extent(table: pd.DataFrame, shapes: Mapping[str, tuple[int, int]]) -> tuple[Floats, Floats]:
+    """Height and width of each row's tile, NaN where there is no such tile."""
+    none = (np.nan, np.nan)
+    height, width = np.array([shapes.get(tile, none) for tile in table["tile"]], dtype=np.float64).reshape(-1, 2).T
+    return height, width
 
 
 def _unnamed(table: pd.DataFrame) -> pd.Series:

@@ -31,6 +31,8 @@ LEAST_VARIANCE_PX2 = 0.5
 class Clusters:
     """Maker of candidates from clusters.
 
+    HDBSCAN takes no tile for a single cluster: where all clicks are on one cell, it may fall to pieces.
+
     Args:
         fewest: clicks in a cluster, the method's way.
         share: of the viewers of the tile instead; None for a fixed number. With a fixed one, clusters of chance clicks
@@ -49,8 +51,8 @@ class Clusters:
     def __call__(self, tile: TileClicks) -> Ints:
         """Groups of clicks; see `candidates.Maker`. Clicks that are in no cluster are groups of their own."""
         size = self.fewest if self.share is None else max(2, round(self.share * len(tile.viewers)))
-        if len(tile.yx) <= size:
-            # Too few to tell clusters from noise: one cluster.
+        if len(tile.yx) <= size or np.ptp(tile.yx, axis=0).max() == 0:
+            # Too few, or too alike, to tell clusters from noise: one cluster.
             return np.zeros(len(tile.yx), dtype=np.int64)
         found = HDBSCAN(min_cluster_size=size, copy=True).fit_predict(tile.yx).astype(np.int64)
         member = found.copy()

@@ -29,6 +29,9 @@ USUAL_SCATTER_PX = 2.0
 
 LEAST_SCATTER_PX, MOST_SCATTER_PX = 0.5, 8.0
 
+MOST_LOGIT = 20.0
+"""Of the share of pairs of one cell: neither all are, nor none."""
+
 FEWEST_PAIRS = 500
 """Pairs of clicks from which their scatter is told."""
 
@@ -107,8 +110,10 @@ def scatter_of(tiles: Iterable[TileClicks]) -> float:
         same = np.exp(-squared / double) / double / -np.expm1(-(reach**2) / double)
         return -float(np.mean(np.log(share * same + (1 - share) / reach**2)))
 
-    best = minimize(surprise, np.array([np.log(USUAL_SCATTER_PX), 0.0]), method="Nelder-Mead")
-    return float(np.clip(np.exp(best.x[0]), LEAST_SCATTER_PX, MOST_SCATTER_PX))
+    # Without bounds clicks that all lie on each other's pixels would have no scatter, and no maximum.
+    limits = [(np.log(LEAST_SCATTER_PX), np.log(MOST_SCATTER_PX)), (-MOST_LOGIT, MOST_LOGIT)]
+    best = minimize(surprise, np.array([np.log(USUAL_SCATTER_PX), 0.0]), method="Nelder-Mead", bounds=limits)
+    return float(np.exp(best.x[0]))
 
 
 def _distances(tile: TileClicks, reach: float) -> Floats:

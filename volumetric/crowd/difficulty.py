@@ -15,17 +15,22 @@ SHARP = 8.0
 """How fast, over the share of viewers who clicked it, a cell is first taken for an easy one."""
 
 
+def with_hard(prior: Prior) -> Prior:
+    """The prior of none, hard and easy from that of none and cell: both classes of cells take that of the one."""
+    rows = [0, 1, 1]
+    return Prior(prior.answers[rows], prior.classes[rows])
+
+
 def fit_difficulty(answers: Answers, estimate: Estimate, prior: Prior) -> Estimate:
     """The estimate with classes none, hard and easy, begun from one of two classes.
 
     Args:
         answers: of two kinds, clicked or not.
         estimate: of two classes, none and cell.
-        prior: of these; both classes of cells take that of the one.
+        prior: of these.
     """
     cell, clicked = estimate.posterior[:, 1], answers.votes[:, 1]
     middle = float(cell @ clicked / max(cell.sum(), 1e-12))
     easy = expit(SHARP * (clicked - middle))
     start = np.column_stack([1 - cell, cell * (1 - easy), cell * easy])
-    rows = [0, 1, 1]
-    return fit(answers, Prior(prior.answers[rows], prior.classes[rows]), start=start)
+    return fit(answers, with_hard(prior), start=start)

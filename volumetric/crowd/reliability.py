@@ -29,6 +29,9 @@ START = 0.7
 STEPS, GAIN = 1000, 1e-9
 """EM stops after so many steps, or when one gains less, as a share of the log likelihood."""
 
+SAME = 1e-6
+"""Starts whose objectives differ by no more, as a share, have reached the same."""
+
 SLACK = 1e-7
 """By which the objective may fall from rounding, as a share of it."""
 
@@ -118,7 +121,10 @@ class Prior:
 
     @classmethod
     def beta(cls, sensitivity: tuple[float, float], specificity: tuple[float, float]) -> Prior:
-        """Of two classes, from the Beta distributions of p and q; each parameter at least 1, so that a mode exists."""
+        """Of two classes, from the Beta distributions of p and q; each parameter at least 1, so that a mode exists.
+
+        The share of cells is Beta(2, 2).
+        """
         if min(*sensitivity, *specificity) < 1:
             raise InputError(f"parameters of Beta priors must be at least 1, got {sensitivity} and {specificity}")
         (a, b), (c, d) = sensitivity, specificity
@@ -181,7 +187,7 @@ class Estimate:
     @property
     def switched(self) -> bool:
         """Whether cells and their absence have taken each other's place: most workers are right by the opposite."""
-        return bool(np.mean(self.sensitivity + self.specificity) < 1)
+        return bool(np.sum(self.sensitivity + self.specificity - 1) < 0)
 
 
 def _shared(share: Floats, values: Floats) -> Floats:
@@ -196,6 +202,7 @@ def fit(
     *,
     start: Floats | None = None,
     weight: Floats | None = None,
+    steps: int = STEPS,
     gain: float | None = None,
 ) -> Estimate:
     """The estimate that EM reaches from one start.
@@ -207,15 +214,18 @@ def fit(
             classes as frequent as votes and every worker right with chance `START`. Where classes are not as many as
             kinds of answers it must be given.
         weight: (n_items,) how often an item counts, once by default.
+        steps: at most.
         gain: of the objective, at which it rests; by default a share `GAIN` of it.
 
     Raises:
-        InputError: a start is needed.
+        InputError: a start is needed, or is of other items or classes.
         ArithmeticError: the objective fell, which EM cannot do: a mistake in this file.
     """
     expected = prior or Prior.none(answers.n_labels)
     k = len(expected.classes)
     counted = np.ones(answers.n_items) if weight is None else weight
+    if start is not None and start.shape != (answers.n_items, k):
+        raise InputError(f"a start of {answers.n_items} items and {k} classes is needed, got {start.shape}")
     if start is None:
         if k != answers.n_labels:
             raise InputError(f"{k} classes of items with {answers.n_labels} kinds of answers need a start")
@@ -226,14 +236,14 @@ def fit(
         even = np.full((answers.n_workers, k, answers.n_labels), 1 / answers.n_labels)
         classes, chances = _maximise(answers, start * counted[:, None], expected, np.full(k, 1 / k), even)
     before = -np.inf
-    for step in range(STEPS + 1):
+    for step in range(steps + 1):
         log_posterior, each = expect(answers, classes, chances)
         likelihood = float(counted @ each)
         objective = likelihood + _log_prior(expected, classes, chances)
         if objective < before - SLACK * max(1.0, abs(before)):
             raise ArithmeticError(f"EM fell from {before} to {objective} in step {step}")
         rests = objective - before <= (GAIN * max(1.0, abs(objective)) if gain is None else gain)
-        if rests or step == STEPS:
+        if rests or step == steps:
             break
         before = objective
         classes, chances = _maximise(answers, np.exp(log_posterior) * counted[:, None], expected, classes, chances)
@@ -265,7 +275,7 @@ def _maximise(
 
 def answer_counts(answers: Answers, posterior: Floats) -> Floats:
     """(n_workers, K, n_labels) how often each worker is thought to have given an answer to items of a class."""
-    counts = (answers.transposed @ posterior).reshape(answers.n_workers, answers.n_labels, -1)
+    counts = (answers.transposed @ posterior).reshape(answers.n_workers, answers.n_labels, posterior.shape[1])
     return np.asarray(counts.transpose(0, 2, 1))
 
 
@@ -286,7 +296,8 @@ def fit_best(
     """The best of the usual start, that of votes, and some by chance; and the objective that each of them reached.
 
     Random starts are posteriors drawn evenly (Dirichlet of ones). Of two kinds of answers, an estimate in which cells
-    and their absence have taken each other's place loses to any in which they have not.
+    and their absence have taken each other's place loses to any in which they have not. Of starts that reach the same
+    the first counts: rounding chooses nothing.
 
     Args:
         answers: who said what.
@@ -297,8 +308,7 @@ def fit_best(
     rng = np.random.default_rng(seed)
     drawn = (rng.dirichlet(np.ones(answers.n_labels), answers.n_items) for _ in range(restarts))
     found = [fit(answers, prior, start=start) for start in (None, answers.votes, *drawn)]
-
-    def rank(one: Estimate) -> tuple[bool, float]:
-        return not (answers.n_labels == 2 and one.switched), one.objective
-
-    return max(found, key=rank), [one.objective for one in found]
+    standing = [one for one in found if not (answers.n_labels == 2 and one.switched)] or found
+    highest = max(one.objective for one in standing)
+    best = next(one for one in standing if one.objective >= highest - SAME * max(1.0, abs(highest)))
+    return best, [one.objective for one in found]

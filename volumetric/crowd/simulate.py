@@ -68,7 +68,7 @@ def simulate(
         workers: named w000, w001 and so on.
         coverage: share of the tiles that each is shown.
         visibility: (n,) of each tile, added to the log odds of a click; 0 is usual.
-        seed: the same for the same result, whatever else is simulated: each worker and tile draws for itself.
+        seed: the same for the same result; what a worker clicks does not depend on those named later.
     """
     if not 0 < coverage <= 1:
         raise InputError(f"workers are shown a share of the tiles from 0 to 1, got {coverage}")
@@ -89,7 +89,12 @@ def simulate(
                 )
             )
     columns = ["tile", "worker", "order", "x", "y"]
-    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in zip(columns, "OOiff", strict=True)})
+    empty = pd.DataFrame(
+        {
+            name: pd.Series(dtype=kind)
+            for name, kind in zip(columns, ["object", "object", "int64", "float64", "float64"], strict=True)
+        }
+    )
     made = [part for part in clicks if len(part)]
     return pd.concat(made, ignore_index=True) if made else empty, pd.DataFrame(shown, columns=["tile", "worker"])
 

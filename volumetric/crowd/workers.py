@@ -83,6 +83,13 @@ def intervals(
     Each resample weighs the tiles by chance, evenly on the simplex (Rubin 1981: no tile is lost, so that a worker of
     few tiles keeps an interval), and EM goes on from where the whole came to rest. A worker's own rates are then drawn
     from the Beta distribution of the answers that were counted: tiles that agree do not make three clicks certain.
+
+    Args:
+        answers: of the crowd.
+        tile: (n_items,) of each item.
+        estimate: from these answers.
+        resamples: how many.
+        seed: of these.
     """
     rng = np.random.default_rng(seed)
     number = int(tile.max(initial=-1)) + 1
@@ -109,6 +116,11 @@ def false_rate(tiles: Sequence[Candidates], posterior: Floats, n_workers: int) -
     """(n_workers,) clicks that mean no cell, per megapixel shown; NaN for who was shown nothing.
 
     A property of the worker alone: specificity depends on which candidates there are to be wrong about.
+
+    Args:
+        tiles: candidates of each.
+        posterior: (n_items,) that a candidate is a cell, tile after tile.
+        n_workers: of the crowd.
     """
     wrong, area, first = np.zeros(n_workers), np.zeros(n_workers), 0
     for tile in tiles:
