@@ -24,11 +24,11 @@ from volumetric.crowd.consensus import clicks_heatmap, posterior_heatmap
 from volumetric.crowd.density import scatter_of
 from volumetric.crowd.skill import with_items
 from volumetric.crowd.workers import answers_of, intervals
-from volumetric.detection.tileset import open_image
+from volumetric.detection.tileset import HEATMAP, open_image
 from volumetric.geometry.box import Box
 from volumetric.imaging.maxima import local_maxima
 from volumetric.storage.atomic import read_json, replacing, write_json
-from volumetric.storage.heatmaps import HeatmapStore
+from volumetric.storage.heatmaps import HeatmapStore, write_heatmap_tiff
 from volumetric.storage.sources.source import read
 from volumetric.storage.tables import read_table, write_csv, write_table
 
@@ -109,6 +109,7 @@ class Job:
         for found, (posterior, _) in zip(self._formed(numbers), rows, strict=True):
             heatmap = self._heatmap(found, posterior)
             self.heatmaps.write(found.tile.tile, heatmap)
+            write_heatmap_tiff(self.out / "truth" / f"{found.tile.tile}{HEATMAP}.tif", heatmap)
             confident.append(_highest_near(heatmap, found.yx))
             at = local_maxima(heatmap, LEAST_PEAK)
             peaks.append(
@@ -182,7 +183,8 @@ class Job:
         expected = table.groupby("tile")["posterior"].sum().sort_values(kind="stable")
         if expected.empty or not self.config.pictures:
             return []
-        chosen = np.unique(np.linspace(0, len(expected) - 1, self.config.pictures + 2)[1:-1].round().astype(np.int64))
+        count = min(self.config.pictures, len(expected))
+        chosen = np.linspace(0, len(expected) - 1, count).round().astype(np.int64)
         return [self._number[str(name)] for name in expected.index[chosen]]
 
     def _steps(self, number: int) -> Figure:
