@@ -57,6 +57,11 @@ def test_an_item_of_some_weight_is_that_item_repeated(seed: int, items: int, wor
     np.testing.assert_allclose(other.classes, one.classes, atol=1e-6)
     np.testing.assert_allclose(other.answers, one.answers, atol=1e-6)
     np.testing.assert_allclose(other.posterior, np.repeat(one.posterior, weight, axis=0), atol=1e-6)
+    start = rng.dirichlet([1, 1], items)
+    one = fit(answers_from(labels), USUAL, start=start, weight=weight.astype(np.float64), steps=0)
+    other = fit(repeated, USUAL, start=np.repeat(start, weight, axis=0), steps=0)
+    np.testing.assert_allclose(other.answers, one.answers, atol=1e-12)
+    np.testing.assert_allclose(other.classes, one.classes, atol=1e-12)
 
 
 @given(seeds, st.integers(1, 30), st.integers(1, 6))

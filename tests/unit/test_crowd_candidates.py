@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from tests.small_crowd import around, tile_of
+from volumetric.crowd import density
 from volumetric.crowd.candidates import Maker, assign, candidates, centres
 from volumetric.crowd.clicks import TileClicks
 from volumetric.crowd.clusters import Clusters
@@ -111,9 +112,19 @@ def test_two_near_cells_that_all_clicked_are_two_candidates(maker: Maker, seed: 
         assert found.clicked.all()
 
 
-def test_a_cluster_of_several_cells_is_split_as_often_as_workers_clicked_in_it() -> None:
-    tile = around([(40.0, 40.0), (40.0, 44.0), (80.0, 80.0), (10.0, 80.0)], 8, 0.7)
-    assert len(candidates(tile, Clusters(fewest=6)).yx) == 4
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cluster_of_several_cells_is_split_as_often_as_workers_clicked_in_it(seed: int) -> None:
+    tile = around([(40.0, 40.0), (40.0, 43.0), (80.0, 80.0), (10.0, 80.0)], 10, 0.8, seed)
+    whole = tile_of(tile.yx, np.arange(40))  # as if nobody had clicked twice: nothing tells that there are two
+    assert len(candidates(tile, Clusters(fewest=8)).yx) == 4
+    assert len(candidates(whole, Clusters(fewest=8)).yx) == 3
+
+
+def test_peaks_that_move_to_the_middle_of_their_clicks_leave_fewer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = [around([(40.0, 40.0), (40.0, 43.5)], 8, 1.0, seed) for seed in range(30)]
+    moved = sum(len(candidates(tile, DensityPeaks(1.0)).yx) for tile in tiles)
+    monkeypatch.setattr(density, "ROUNDS", 0)
+    assert moved < sum(len(candidates(tile, DensityPeaks(1.0)).yx) for tile in tiles)
 
 
 def test_where_share_sets_the_size_of_clusters_they_grow_with_the_crowd() -> None:

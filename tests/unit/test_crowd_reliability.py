@@ -275,6 +275,12 @@ def test_skill_told_from_some_items_judges_the_others() -> None:
     assert np.mean((found.log_odds > 0)[~among] == truth[~among]) > 0.85
 
 
+def test_both_kinds_of_cells_take_the_prior_of_cells() -> None:
+    prior = with_hard(Prior.beta((4.0, 3.0), (6.0, 2.0)))
+    assert prior.answers.tolist() == [[5, 1], [2, 3], [2, 3]]
+    assert prior.classes.tolist() == [1, 1, 1]
+
+
 def cells_of_two_kinds() -> tuple[Answers, np.ndarray]:
     """(0, 1, 2) none, hard and easy: half of the workers see hard cells, the others hardly do."""
     rng = np.random.default_rng(8)
