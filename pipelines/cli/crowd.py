@@ -220,3 +220,49 @@ def agreement(
     stages = command.prepare(consensus, experts, out, options)
     if go(stages, resources, dry_run):
         command.print_summary(out, stages, console)
+
+
+@app.command("crowd-size", rich_help_panel=PANEL)
+def crowd_size(
+    out: Out,
+    cells: Annotated[int | None, typer.Option(help="Cells of a tile. Default: 60.")] = None,
+    size: Annotated[int | None, typer.Option(help="Edge of a tile, px. Default: 500.")] = None,
+    people: Annotated[
+        str | None, typer.Option("--people", help="Numbers of workers to try. Default: 3,5,10,15,20,30.")
+    ] = None,
+    draws: Annotated[int | None, typer.Option(help="Crowds of each number. Default: 5.")] = None,
+    tolerance: Annotated[float | None, typer.Option("--tolerance-px", help="Largest distance of a pair.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """How many people must see a tile? Made-up crowds, such as a real paid one was, on cells that are known.
+
+    Example: volumetric crowd-size --cells 60 --size 500 --out crowd-size/
+    """
+    from pipelines import crowd_size as command
+    from pipelines.stage import Stage
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    numbers = people.split(",") if people else None
+    options = make(
+        command.Config,
+        **overlay(
+            settings.get("crowd_size", {}),
+            cells=cells,
+            size=size,
+            workers=numbers,
+            draws=draws,
+            tolerance_px=tolerance,
+            seed=seed,
+        ),
+    )
+    work = out / ".work" / "crowd-size"
+    stage = Stage(command.plan(out, work, options), work)
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)

@@ -273,3 +273,16 @@ def test_an_expert_among_the_workers_is_left_out_where_excluded(made: Path, tmp_
 def test_agreement_needs_a_finished_consensus(tmp_path: Path, experts: Path, capsys) -> None:
     assert go("agreement", tmp_path, "--experts", experts, "--out", tmp_path / "out") == 2
     assert "is no finished consensus" in " ".join(capsys.readouterr().err.split())
+
+
+def test_how_many_people_are_needed(tmp_path: Path, capsys) -> None:
+    small = ("--cells", 30, "--size", 200, "--people", "4,12", "--draws", 3)
+    for workers, out in ((1, tmp_path / "one"), (3, tmp_path / "three")):
+        assert go("crowd-size", *small, "--workers", workers, "--out", out) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "F1 still rises at 12" in said
+    table = pd.read_csv(tmp_path / "one" / "crowd-size.csv")
+    assert len(table) == 6
+    means = table.groupby("workers")["f1"].mean()
+    assert 0.5 < means[4] < means[12] < 0.95
+    assert (tmp_path / "three" / "crowd-size.csv").read_bytes() == (tmp_path / "one" / "crowd-size.csv").read_bytes()
