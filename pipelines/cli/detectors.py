@@ -41,6 +41,13 @@ def train_detector(
         int | None, typer.Option(help="Steps on synthetic crops; not with tiles in mode best.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps on tiles. Default: 1200.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            help="Checks without a better average precision on the brain left out that end a training. 0: all steps."
+        ),
+    ] = None,
+    check_every: Annotated[int | None, typer.Option(help="Steps between checks. Default: 100.")] = None,
     batch: Annotated[int | None, typer.Option(help="Windows a step. Default: 16.")] = None,
     window_px: Annotated[int | None, typer.Option(help="Edge of a window. Default: 96.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
@@ -70,6 +77,8 @@ def train_detector(
             synthetic=synthetic,
             pretrain_steps=pretrain_steps,
             steps=steps,
+            patience=patience,
+            check_every=check_every,
             batch=batch,
             window_px=window_px,
             seed=seed,

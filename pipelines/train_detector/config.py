@@ -23,6 +23,8 @@ class Config(Settings):
     pretrain_steps: int = Field(default=3000, ge=0)
     steps: int = Field(default=1200, ge=0)
     synthetic_share: float = Field(default=0.25, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    check_every: int = Field(default=100, ge=1)
     batch: int = Field(default=16, ge=1)
     window_px: int = Field(default=96, ge=16)
     learning_rate: float = Field(default=2e-3, gt=0)

@@ -10,15 +10,17 @@ import numpy as np
 import torch
 
 from pipelines.train_detector.config import Config
-from pipelines.train_detector.learning import LossLog
+from pipelines.train_detector.judge import Judge
+from pipelines.train_detector.learning import LossLog, best_check, write_checks
 from pipelines.train_detector.recipe import Loss
+from volumetric.blocks.plan import Facts
 from volumetric.blocks.telling import tell
 from volumetric.detection.centernet import CenterNet
 from volumetric.detection.losses import TargetBatch
-from volumetric.detection.model import DetectorSettings, save_detector
+from volumetric.detection.model import DetectorSettings, detector_of, save_detector
 from volumetric.detection.samples import TrainingVolume, sample_batch
 from volumetric.learn.device import choose_device
-from volumetric.learn.loop import TrainSettings, train
+from volumetric.learn.loop import TrainSettings, Validation, train
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Phase:
         steps: to go.
         stream: of random numbers, another for each phase.
         start: the phase whose weights it begins with; None for weights drawn by chance.
+        judge: whose best network is kept; None keeps the last.
+        until: step after which to end, where that is before `steps`.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Phase:
     steps: int
     stream: int
     start: str | None = None
+    judge: Judge | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,8 @@ class Networks:
     work: Path
     dropout: float
 
-    def fit(self, phase: Phase) -> float:
-        """Train, going on where a stopped training was; returns the mean loss of the last tenth."""
+    def fit(self, phase: Phase) -> Facts:
+        """Train, going on where a stopped training was; tells the mean loss of the last tenth, and the best check."""
         config, device = self.config, choose_device(self.config.device)
         network = self.fresh() if phase.start is None else self.trained(phase.start)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,16 +84,31 @@ class Networks:
                 output = module(data[0])
             return phase.loss(output.float(), data[1])
 
-        log = LossLog(self.losses(phase.name), phase.steps)
+        schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate, until=phase.until)
+        log = LossLog(self.losses(phase.name), schedule.end)
 
         def report(step: int, value: float) -> None:
             log.add(step, value)
-            tell(step + 1, phase.steps)
+            tell(step + 1, schedule.end)
 
-        schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate)
-        train(network, batch, loss, schedule, state=self._state(phase.name), report=report)
+        validation = self._validation(phase.judge, device) if phase.judge else None
+        state = self._state(phase.name)
+        checks = train(network, batch, loss, schedule, validation=validation, state=state, report=report)
         save_detector(self.checkpoint(phase.name), network, self.settings, {})
-        return log.last
+        log.keep()
+        if not checks:
+            return {"loss": log.last}
+        write_checks(self.checks(phase.name), checks)
+        best = best_check(self.checks(phase.name))
+        return {"loss": log.last, "best_step": best.step, "ap": best.figure}
+
+    def _validation(self, judge: Judge, device: torch.device) -> Validation:
+        def figure(module: torch.nn.Module) -> float:
+            if not isinstance(module, CenterNet):
+                raise TypeError(f"expected the network that learns, got {type(module).__name__}")
+            return judge.average_precision(detector_of(module, self.settings, device))
+
+        return Validation(figure, self.config.check_every, self.config.patience)
 
     def fresh(self) -> CenterNet:
         """A network that knows nothing, the same for a seed."""
@@ -107,6 +128,10 @@ class Networks:
     def losses(self, name: str) -> Path:
         """Where the loss of every step of a phase is kept."""
         return self.work / f"{name}.csv"
+
+    def checks(self, name: str) -> Path:
+        """Where the checks of a phase are kept, if it had any."""
+        return self.work / f"{name}.checks.csv"
 
     def _state(self, name: str) -> Path:
         return self.work / f"{name}.pt"

@@ -7,6 +7,9 @@ Output: one checkpoint with its threshold, calibration, provenance and what it r
     without-BRAIN  one for each brain (of one brain: parts of its tiles): fine-tuned on the others, its own tiles scored
     final          fine-tuned on all tiles
     publish        the threshold and probabilities that held for what was left out; the checkpoint, a picture of losses
+                   and checks
+
+With `patience` a brain left out ends the training that leaves it out, and the median of these is where `final` ends.
 
 Capacity: all tiles and synthetic crops as float32 in memory. A killed training goes on at its last 500th step.
 """

@@ -155,6 +155,31 @@ def test_the_tiles_of_one_brain_are_held_out_in_parts(tmp_path: Path) -> None:
     assert set(load_detector(out).provenance["held_out"]) == {"part-1", "part-2", "part-3"}
 
 
+def test_a_brain_left_out_says_when_to_stop(tiles: Path, tmp_path: Path) -> None:
+    for path in tiles.iterdir():
+        (tmp_path / "tiles").mkdir(exist_ok=True)
+        (tmp_path / "tiles" / path.name).symlink_to(path)
+    write_tile(tmp_path / "tiles", "three_0", 30)  # a brain without a cell cannot tell
+    (tmp_path / "tiles" / "three_0_cells.csv").write_text("z,y,x\n")
+    (tmp_path / "small.toml").write_text(SMALL)
+    out = tmp_path / "mine.safetensors"
+    few = ("--synthetic", 0, "--steps", 60, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    stop = ("--config", tmp_path / "small.toml", "--patience", 1, "--check-every", 8)
+    assert go("train-detector", tmp_path / "tiles", *VOXEL, "--out", out, *few, *stop) == 0
+    work, held_out = out.parent / f".{out.name}.work" / "train", load_detector(out).provenance["held_out"]
+    best = []
+    for brain in ("one", "two"):
+        checks = pd.read_csv(work / f"without-{brain}.checks.csv")
+        assert len(pd.read_csv(work / f"without-{brain}.csv")) == checks["step"].iloc[-1]
+        ap = checks["average_precision"]
+        assert (len(ap) - 1 - ap.argmax() == 1) or checks["step"].iloc[-1] == 60
+        assert held_out[brain]["ap"] == pytest.approx(ap.max(), abs=1e-12)
+        best.append(checks["step"][ap.argmax()])
+    assert not (work / "without-three.checks.csv").exists()
+    assert len(pd.read_csv(work / "without-three.csv")) == 60
+    assert len(pd.read_csv(work / "final.csv")) == load_detector(out).provenance["steps"] == np.median(best)
+
+
 def test_synthetic_crops_alone_give_no_probabilities(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL)
     out = tmp_path / "mine.safetensors"
