@@ -41,6 +41,10 @@ def train_detector(
         int | None, typer.Option(help="Steps on synthetic crops; not with tiles in mode best.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps on tiles. Default: 1200.")] = None,
+    confidence: Annotated[
+        Literal["ignore", "weight", "sample"] | None,
+        typer.Option(help="What the confidence of a cell does. Default: it teaches as much (weight)."),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -77,6 +81,7 @@ def train_detector(
             synthetic=synthetic,
             pretrain_steps=pretrain_steps,
             steps=steps,
+            confidence=confidence,
             patience=patience,
             check_every=check_every,
             batch=batch,

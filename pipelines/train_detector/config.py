@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipelines.config import Settings
 from pipelines.train_detector.recipe import Mode
+from volumetric.detection.samples import Confidence
 
 
 class Config(Settings):
@@ -23,6 +24,7 @@ class Config(Settings):
     pretrain_steps: int = Field(default=3000, ge=0)
     steps: int = Field(default=1200, ge=0)
     synthetic_share: float = Field(default=0.25, ge=0, lt=1)
+    confidence: Confidence = "weight"
     patience: int = Field(default=0, ge=0)
     check_every: int = Field(default=100, ge=1)
     batch: int = Field(default=16, ge=1)

@@ -74,6 +74,7 @@ class Networks:
                 window_px=config.window_px,
                 stride=self.settings.stride,
                 neighbours=self.settings.neighbours,
+                confidence=config.confidence,
             )
             moved = TargetBatch(**{name: value.to(device) for name, value in vars(targets).items()})
             return images.to(device, memory_format=torch.channels_last), moved

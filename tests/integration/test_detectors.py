@@ -14,7 +14,9 @@ from matplotlib.image import imread
 
 from pipelines.cli import main
 from pipelines.train_detector import network
+from pipelines.train_detector.material import tile_training
 from volumetric.detection.model import checkpoint_path, load_detector
+from volumetric.detection.tileset import read_tiles
 from volumetric.storage.atomic import read_json
 from volumetric.storage.tables import read_table
 
@@ -178,6 +180,18 @@ def test_a_brain_left_out_says_when_to_stop(tiles: Path, tmp_path: Path) -> None
     assert not (work / "without-three.checks.csv").exists()
     assert len(pd.read_csv(work / "without-three.csv")) == 60
     assert len(pd.read_csv(work / "final.csv")) == load_detector(out).provenance["steps"] == np.median(best)
+
+
+def test_marks_have_their_confidence_and_heatmaps_are_learned_as_they_are(tmp_path: Path) -> None:
+    for number in range(2):
+        write_tile(tmp_path, f"one_{number}", number, shape=(1, 72, 72))
+        table = pd.read_csv(tmp_path / f"one_{number}_cells.csv").query("z < 5").assign(z=0)
+        table.assign(confidence=0.25).to_csv(tmp_path / f"one_{number}_cells.csv", index=False)
+    tifffile.imwrite(tmp_path / "one_1_heatmap.tif", np.full((72, 72), 0.5, np.float32))
+    marked, soft = tile_training(read_tiles(tmp_path, (5.0, 2.0, 2.0)))
+    assert marked.confidence is not None
+    assert set(marked.confidence) == {0.25}
+    assert soft.confidence is None
 
 
 def test_synthetic_crops_alone_give_no_probabilities(tmp_path: Path) -> None:
