@@ -17,6 +17,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +80,11 @@ def baselines(tiles: list[Tile]) -> dict[str, dict[str, float]]:
     return best
 
 
-def linked(data: Path, tiles: list[Tile], folder: Path) -> Path:
+def linked(data: Path, tiles: list[Tile], folder: Path, endings: Sequence[str] = (".tif", "_cells.csv")) -> Path:
     """A folder with nothing but these tiles."""
     folder.mkdir(parents=True, exist_ok=True)
     for tile in tiles:
-        for file in (data / f"{tile.name}.tif", data / f"{tile.name}_cells.csv"):
+        for file in (data / f"{tile.name}{ending}" for ending in endings):
             link = folder / file.name
             if not link.exists():
                 link.symlink_to(file.resolve())
@@ -95,6 +96,9 @@ def trained(tiles: list[Tile], left_out: str, seed: int, options: argparse.Names
     work: Path = options.work
     others = [tile for tile in tiles if tile.brain != left_out]
     folder, out = linked(options.data, others, work / f"without-{left_out}"), work / f"{left_out}-{seed}.safetensors"
+    if options.own_images:
+        own = [tile for tile in tiles if tile.brain == left_out]
+        extra = [*extra, "--unlabelled", str(linked(options.data, own, work / f"images-{left_out}", [".tif"]))]
     if not out.exists():
         command = [str(CLI), "train-detector", str(folder), "--voxel-um", *map(str, VOXEL_UM), "--out", str(out)]
         subprocess.run([*command, "--seed", str(seed), *extra], check=True)
@@ -163,6 +167,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", type=int, help="train this seed and write nothing")
+    parser.add_argument("--own-images", action="store_true", help="the brain left out gives its images, unlabelled")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options, extra = parser.parse_known_args()
     tiles = read_tiles(options.data, VOXEL_UM)
@@ -192,7 +197,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions(),
-        "options": extra,
+        "options": [*(["--own-images"] if options.own_images else []), *extra],
         "seconds_without_finished_trainings": round(time.time() - began),
         "baselines": {b: baselines([tile for tile in tiles if tile.brain == b]) for b in brains},
         "summary": summary(runs, brains),

@@ -31,6 +31,10 @@ def train_detector(
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="The checkpoint to write.")] = ...,  # type: ignore[assignment]
     voxel_um: Voxel = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Tiles without cells, on which each network then teaches itself; repeatable."),
+    ] = None,
     mode: Annotated[
         Literal["best", "method"] | None, typer.Option(help="Our recipe (default), or the published one.")
     ] = None,
@@ -91,7 +95,7 @@ def train_detector(
         ),
     )
     work = work_beside(out)
-    plan = command.plan(tiles or [], out, work / "train", options, voxel_um)
+    plan = command.plan(tiles or [], out, work / "train", options, voxel_um=voxel_um, unlabelled=unlabelled or [])
     stage = Stage(plan, work / "train")
     if go([stage], resources, dry_run):
         command.print_summary(out, stage.ledger, console)

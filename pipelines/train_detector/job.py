@@ -22,11 +22,15 @@ from volumetric.detection.evaluate import Scored, Tolerance
 from volumetric.detection.model import Detector, DetectorSettings, load_detector, save_detector
 from volumetric.detection.operating_point import operating_point
 from volumetric.detection.samples import TrainingVolume
+from volumetric.detection.self_training import self_taught
 from volumetric.detection.tileset import Tile
 from volumetric.learn.device import choose_device
 from volumetric.points.curves import ScoredTile, curve
 from volumetric.storage.atomic import replacing
 from volumetric.storage.provenance import versions
+
+ITSELF = 1_000_000
+"""Added to a network's stream of random numbers where it teaches itself."""
 
 PARTS = 4
 """Into which the tiles of a single brain are divided, to hold each out in turn."""
@@ -40,6 +44,7 @@ class Job:
     config: Config
     out: Path
     work: Path
+    unlabelled: tuple[Tile, ...] = ()
 
     @cached_property
     def networks(self) -> Networks:
@@ -91,13 +96,37 @@ class Job:
         """Learn from the tiles of the other folds, and find the candidates in this one's."""
         name, judge = _without(fold), self._judge(fold)
         phase = self._finetuning(name, self.folds[fold], 2 + list(self.folds).index(fold))
-        facts = self.networks.fit(replace(phase, judge=judge))
-        find(self.folds[fold], self._detector(name), self._found(fold))
+        facts = self._learn(replace(phase, judge=judge))
+        find(self.folds[fold], self._detector(self._last(name)), self._found(fold))
         return facts
 
     def final(self) -> Facts:
         """Learn from all tiles, as long as was best for those who had a judge."""
-        return self.networks.fit(replace(self._finetuning("final", (), 1), until=self._best_steps))
+        return self._learn(replace(self._finetuning("final", (), 1), until=self._best_steps))
+
+    def _learn(self, phase: Phase) -> Facts:
+        """Learn from tiles, and then, where some are unlabelled, from these too: what the network finds in them."""
+        facts = self.networks.fit(phase)
+        if not self.unlabelled:
+            return facts
+        config, share = self.config, self.config.unlabelled_share
+        taught = self_taught(
+            self.unlabelled, self._detector(phase.name), sure=config.sure_score, unsure=config.unsure_score
+        )
+        second = Phase(
+            self._last(phase.name),
+            [*((known, (1 - share) * of_all) for known, of_all in phase.volumes), (taught, share)],
+            phase.loss,
+            config.unlabelled_steps,
+            ITSELF + phase.stream,
+            phase.name,
+        )
+        numbers = {"cells": sum(len(v.cells) for v in taught), "left_out": sum(len(v.ignored) for v in taught)}
+        return {**facts, "unlabelled": {**numbers, **self.networks.fit(second)}}
+
+    def _last(self, name: str) -> str:
+        """The last phase of a network that learns from tiles."""
+        return f"{name}-unlabelled" if self.unlabelled else name
 
     @property
     def _best_steps(self) -> int | None:
@@ -120,7 +149,7 @@ class Job:
 
     def publish(self) -> Facts:
         """Choose the threshold on what was held out, and write the checkpoint."""
-        last = "final" if self.finetunes else "pretrain"
+        last = self._last("final") if self.finetunes else "pretrain"
         real = bool(self.finetunes and self.folds)
         scored = self._scored_folds() if real else {"synthetic": self._scored_synthetic(last)}
         settings = operating_point(self.networks.settings, scored, calibrated=real)
@@ -128,6 +157,7 @@ class Job:
         provenance = {
             "config": self.config.model_dump(mode="json"),
             "tiles": {name: len(tiles) for name, tiles in self.folds.items()},
+            "unlabelled": len(self.unlabelled),
             "threshold_chosen_on": "tiles held out in turn" if real else "synthetic crops held out",
             "held_out": figures,
             "steps": (self._best_steps or self.config.steps) if self.finetunes else self.config.pretrain_steps,
@@ -146,7 +176,8 @@ class Job:
     def _curves(self) -> tuple[dict[str, Path], dict[str, Path]]:
         """Tables of losses and of checks, by network."""
         tuned = [*(_without(fold) for fold in self.folds), "final"] if self.finetunes else []
-        names = [*(["pretrain"] if self.pretrains else []), *tuned]
+        itself = [self._last(name) for name in tuned] if self.unlabelled else []
+        names = [*(["pretrain"] if self.pretrains else []), *tuned, *itself]
         judged = [_without(fold) for fold in self.folds if self.finetunes and self._judge(fold)]
         return {name: self.networks.losses(name) for name in names}, {
             name: self.networks.checks(name) for name in judged

@@ -182,6 +182,41 @@ def test_a_brain_left_out_says_when_to_stop(tiles: Path, tmp_path: Path) -> None
     assert len(pd.read_csv(work / "final.csv")) == load_detector(out).provenance["steps"] == np.median(best)
 
 
+def test_it_teaches_itself_on_tiles_without_cells_and_goes_on_where_it_was_stopped(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tile(tmp_path / "new", "three_0", 70, light=450.0)
+    (tmp_path / "new" / "three_0_cells.csv").unlink()
+    (tmp_path / "small.toml").write_text(SMALL + "unlabelled_steps = 20\nsure_score = 0.1\nunsure_score = 0.03\n")
+    few = ("--synthetic", 0, "--steps", 40, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    common = ("train-detector", tiles, "--unlabelled", tmp_path / "new", *VOXEL, *few)
+
+    def training_to(out: Path) -> tuple[object, ...]:
+        return (*common, "--config", tmp_path / "small.toml", "--out", out)
+
+    assert go(*training_to(tmp_path / "whole.safetensors")) == 0
+    told = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(total)
+        if len(told) > 50:  # while the first network teaches itself
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(network, "tell", stop)
+        assert go(*training_to(tmp_path / "cut.safetensors")) == 1
+    assert told[39:41] == [40, 20]
+    assert go(*training_to(tmp_path / "cut.safetensors")) == 0
+    whole, cut = (load_detector(tmp_path / f"{name}.safetensors") for name in ("whole", "cut"))
+    assert whole.sha256 == cut.sha256
+    work = tmp_path / ".whole.safetensors.work" / "train"
+    found = read_json(work / "final" / "all.json")["facts"]["unlabelled"]
+    assert found["cells"] > 5
+    assert found["left_out"] > 0
+    before = load_detector(work / "final.safetensors").network.state_dict()
+    assert any((weights != before[name]).any() for name, weights in whole.network.state_dict().items())
+
+
 def test_marks_have_their_confidence_and_heatmaps_are_learned_as_they_are(tmp_path: Path) -> None:
     for number in range(2):
         write_tile(tmp_path, f"one_{number}", number, shape=(1, 72, 72))
@@ -222,6 +257,9 @@ def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, 
         write_tile(tmp_path / f"tile{number}", "one_0", number)
     alone = ("train-detector", tmp_path / "tile0", *VOXEL, "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     assert "one tile cannot be learned from" in said(*alone)
+    assert "beside tiles with known cells" in said(
+        "train-detector", "--unlabelled", tiles, *VOXEL, "--out", tmp_path / "m.safetensors"
+    )
     assert "same name" in said(*alone, tmp_path / "tile1")
     assert "nothing to learn from" in said("train-detector", "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     out = tmp_path / "out"
