@@ -59,6 +59,9 @@ def train_detector(
     batch: Annotated[int | None, typer.Option(help="Windows a step. Default: 16.")] = None,
     window_px: Annotated[int | None, typer.Option(help="Edge of a window. Default: 96.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Losses and checks for TensorBoard, if it is installed.")
+    ] = None,
     memory: Memory = None,
     device: Device = None,
     config: ConfigFile = None,
@@ -95,7 +98,15 @@ def train_detector(
         ),
     )
     work = work_beside(out)
-    plan = command.plan(tiles or [], out, work / "train", options, voxel_um=voxel_um, unlabelled=unlabelled or [])
+    plan = command.plan(
+        tiles or [],
+        out,
+        work / "train",
+        options,
+        voxel_um=voxel_um,
+        unlabelled=unlabelled or [],
+        tensorboard=tensorboard,
+    )
     stage = Stage(plan, work / "train")
     if go([stage], resources, dry_run):
         command.print_summary(out, stage.ledger, console)

@@ -45,6 +45,7 @@ class Job:
     out: Path
     work: Path
     unlabelled: tuple[Tile, ...] = ()
+    board: Path | None = None
 
     @cached_property
     def networks(self) -> Networks:
@@ -53,7 +54,7 @@ class Job:
         given = self.config.model_dump(include=set(names), exclude_none=True)
         settings = DetectorSettings(**{**{name: getattr(recipe, name) for name in names}, **given})
         dropout = recipe.dropout if self.config.dropout is None else self.config.dropout
-        return Networks(settings, self.config, self.work, dropout)
+        return Networks(settings, self.config, self.work, dropout, self.board)
 
     @property
     def recipe(self) -> Recipe:

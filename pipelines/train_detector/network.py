@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from pipelines.train_detector.board import Scalars
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.judge import Judge
 from pipelines.train_detector.learning import LossLog, best_check, write_checks
@@ -20,7 +22,7 @@ from volumetric.detection.losses import TargetBatch
 from volumetric.detection.model import DetectorSettings, detector_of, save_detector
 from volumetric.detection.samples import TrainingVolume, sample_batch
 from volumetric.learn.device import choose_device
-from volumetric.learn.loop import TrainSettings, Validation, train
+from volumetric.learn.loop import Check, TrainSettings, Validation, train
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Networks:
     config: Config
     work: Path
     dropout: float
+    board: Path | None = None
 
     def fit(self, phase: Phase) -> Facts:
         """Train, going on where a stopped training was; tells the mean loss of the last tenth, and the best check."""
@@ -87,14 +90,16 @@ class Networks:
 
         schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate, until=phase.until)
         log = LossLog(self.losses(phase.name), schedule.end)
-
-        def report(step: int, value: float) -> None:
-            log.add(step, value)
-            tell(step + 1, schedule.end)
-
-        validation = self._validation(phase.judge, device) if phase.judge else None
         state = self._state(phase.name)
-        checks = train(network, batch, loss, schedule, validation=validation, state=state, report=report)
+        with closing(Scalars(self.board / phase.name if self.board else None)) as scalars:
+
+            def report(step: int, value: float) -> None:
+                log.add(step, value)
+                scalars.add("loss", step + 1, value)
+                tell(step + 1, schedule.end)
+
+            validation = self._validation(phase.judge, device, scalars) if phase.judge else None
+            checks = train(network, batch, loss, schedule, validation=validation, state=state, report=report)
         save_detector(self.checkpoint(phase.name), network, self.settings, {})
         log.keep()
         if not checks:
@@ -103,13 +108,16 @@ class Networks:
         best = best_check(self.checks(phase.name))
         return {"loss": log.last, "best_step": best.step, "ap": best.figure}
 
-    def _validation(self, judge: Judge, device: torch.device) -> Validation:
+    def _validation(self, judge: Judge, device: torch.device, scalars: Scalars) -> Validation:
         def figure(module: torch.nn.Module) -> float:
             if not isinstance(module, CenterNet):
                 raise TypeError(f"expected the network that learns, got {type(module).__name__}")
             return judge.average_precision(detector_of(module, self.settings, device))
 
-        return Validation(figure, self.config.check_every, self.config.patience)
+        def report(check: Check) -> None:
+            scalars.add("average precision", check.step, check.figure)
+
+        return Validation(figure, self.config.check_every, self.config.patience, report)
 
     def fresh(self) -> CenterNet:
         """A network that knows nothing, the same for a seed."""

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.scored import with_cells
+from pipelines.train_detector.board import require_tensorboard
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.job import Job
 from pipelines.train_detector.material import CROP_SHAPE
@@ -52,6 +53,7 @@ def plan(
     *,
     voxel_um: Um3 | None = None,
     unlabelled: Sequence[Path] = (),
+    tensorboard: Path | None = None,
 ) -> Plan:
     """The work of a training; raises `InputError` for tiles that cannot be used.
 
@@ -62,12 +64,15 @@ def plan(
         config: settings.
         voxel_um: of tiles that do not say it.
         unlabelled: folders of tiles without.
+        tensorboard: folder for losses and checks as TensorBoard shows them.
     """
+    if tensorboard is not None:
+        require_tensorboard()
     if out.suffix != ".safetensors":
         raise InputError(f"a checkpoint is a .safetensors file, got {out}")
     tiles = tuple(with_cells(tile) for folder in folders for tile in read_tiles(folder, voxel_um))
     images = tuple(tile for folder in unlabelled for tile in read_unlabelled(folder, voxel_um))
-    job = Job(tiles, config, out, work, images)
+    job = Job(tiles, config, out, work, images, tensorboard)
     if not (job.pretrains or job.finetunes):
         raise InputError("there is nothing to learn from: give folders of tiles, or --synthetic, and steps to go")
     if images and not job.finetunes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from matplotlib.image import imread
 
 from pipelines.cli import main
 from pipelines.train_detector import network
+from pipelines.train_detector.board import Scalars
 from pipelines.train_detector.material import tile_training
 from volumetric.detection.model import checkpoint_path, load_detector
 from volumetric.detection.tileset import read_tiles
@@ -217,6 +219,33 @@ def test_it_teaches_itself_on_tiles_without_cells_and_goes_on_where_it_was_stopp
     assert any((weights != before[name]).any() for name, weights in whole.network.state_dict().items())
 
 
+def test_losses_and_checks_are_shown_by_tensorboard(tiles: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra [tensorboard] is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def shown(folder: Path, tag: str) -> dict[int, float]:
+        events = EventAccumulator(str(folder))
+        return {event.step: event.value for event in events.Reload().Scalars(tag)}
+
+    (tmp_path / "small.toml").write_text(SMALL)
+    few = ("--synthetic", 0, "--steps", 6, "--window-px", 64, "--batch", 2, "--device", "cpu", "--patience", 2)
+    out, board = tmp_path / "mine.safetensors", tmp_path / "board"
+    common = ("train-detector", tiles, *VOXEL, "--out", out, "--config", tmp_path / "small.toml", *few)
+    assert go(*common, "--check-every", 3, "--tensorboard", board) == 0
+    work = tmp_path / f".{out.name}.work" / "train"
+    losses, checks = pd.read_csv(work / "without-one.csv"), pd.read_csv(work / "without-one.checks.csv")
+    assert shown(board / "without-one", "loss") == pytest.approx(dict(enumerate(losses["loss"], start=1)))
+    figures = dict(zip(checks["step"], checks["average_precision"], strict=True))
+    assert shown(board / "without-one", "average precision") == pytest.approx(figures)
+    assert len(shown(board / "final", "loss")) == len(pd.read_csv(work / "final.csv"))
+    for first, value in ((1, 0.5), (3, 0.25)):  # stopped after the fourth step, gone on at the third
+        scalars = Scalars(tmp_path / "again")
+        for step in range(first, 5):
+            scalars.add("loss", step, value)
+        scalars.close()
+    assert shown(tmp_path / "again", "loss") == {1: 0.5, 2: 0.5, 3: 0.25, 4: 0.25}
+
+
 def test_marks_have_their_confidence_and_heatmaps_are_learned_as_they_are(tmp_path: Path) -> None:
     for number in range(2):
         write_tile(tmp_path, f"one_{number}", number, shape=(1, 72, 72))
@@ -247,7 +276,9 @@ def test_the_published_recipe_is_its_own(tiles: Path, tmp_path: Path) -> None:
     assert (settings.stride, settings.neighbours) == (4, 0)
 
 
-def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, tmp_path: Path, capsys) -> None:
+def test_what_cannot_work_is_refused_in_one_message(
+    tiles: Path, trained: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(*arguments: object) -> str:
         assert go(*arguments) == 2
         return " ".join(capsys.readouterr().err.split())
@@ -260,6 +291,9 @@ def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, 
     assert "beside tiles with known cells" in said(
         "train-detector", "--unlabelled", tiles, *VOXEL, "--out", tmp_path / "m.safetensors"
     )
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+        assert "pip install 'volumetric[tensorboard]'" in said(*alone, "--tensorboard", tmp_path / "board")
     assert "same name" in said(*alone, tmp_path / "tile1")
     assert "nothing to learn from" in said("train-detector", "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     out = tmp_path / "out"

@@ -61,7 +61,7 @@ def test_a_killed_run_continues_where_it_was_saved(tmp_path):
     assert again == []
 
 
-def judged(figures: dict[int, float], seen: list[torch.Tensor], patience: int = 2) -> Validation:
+def judged(figures: dict[int, float], seen: list[torch.Tensor], patience: int = 2, report=None) -> Validation:
     """A validation that draws numbers itself, says what is asked for, and keeps the weights that it saw."""
 
     def figure(module: nn.Module) -> float:
@@ -69,13 +69,15 @@ def judged(figures: dict[int, float], seen: list[torch.Tensor], patience: int = 
         seen.append(weights(module))
         return figures.get(10 * len(seen), 0.0)
 
-    return Validation(figure, every=10, patience=patience)
+    return Validation(figure, every=10, patience=patience, report=report)
 
 
 def test_the_best_weights_remain_and_learning_ends_when_it_gets_no_better():
-    net, seen, steps = network(), [], []
+    net, seen, steps, told = network(), [], [], []
     figures = {10: 0.3, 20: 0.5, 30: 0.5, 40: 0.4, 50: 0.9}
-    checks = train(net, batch, loss, SETTINGS, validation=judged(figures, seen), report=lambda s, _: steps.append(s))
+    validation = judged(figures, seen, report=told.append)
+    checks = train(net, batch, loss, SETTINGS, validation=validation, report=lambda s, _: steps.append(s))
+    assert told == checks
     assert [(check.step, check.figure) for check in checks] == [(10, 0.3), (20, 0.5), (30, 0.5), (40, 0.4)]
     assert steps == list(range(40))
     torch.testing.assert_close(weights(net), seen[1], rtol=0, atol=0)

@@ -54,11 +54,13 @@ class Validation:
         figure: how good the network is, higher is better; must leave it as it is.
         every: steps from one check to the next; one more follows the last step.
         patience: checks in a row without a better figure that end the learning.
+        report: called with each check.
     """
 
     figure: Callable[[nn.Module], float]
     every: int
     patience: int
+    report: Callable[[Check], None] | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.patience < 1:
@@ -142,6 +144,8 @@ class _Run:
         device = _device(self.network)
         with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
             self.checks.append(Check(self.step, validation.figure(self.network)))
+        if validation.report is not None:
+            validation.report(self.checks[-1])
         best = max(self.checks, key=lambda check: check.figure)
         if best is self.checks[-1]:
             self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
