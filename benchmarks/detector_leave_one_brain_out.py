@@ -7,7 +7,8 @@ brain that it has never met is scored in 3-D, pairs at most 8 um apart. Differen
 Gaussian get the scale and the threshold that are best for the very brain they are scored on. Then three of the brain's
 volumes at a time, drawn ten times, are given to `calibrate`, and the others are scored before and after. Trainings are
 resumed in WORK; two can run side by side, each with `--only` another seed. Options that this program does not know are
-given to `train-detector`, for example `--synthetic 0`.
+given to `train-detector`, for example `--synthetic 0`. With `--own-images` the brain left out gives its images, without
+its cells, for the networks to teach themselves.
 """
 
 from __future__ import annotations
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", type=int, help="train this seed and write nothing")
+    parser.add_argument("--name", default="detector_leave_one_brain_out", help="of the file of results")
     parser.add_argument("--own-images", action="store_true", help="the brain left out gives its images, unlabelled")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options, extra = parser.parse_known_args()
@@ -203,7 +205,7 @@ def main() -> None:
         "summary": summary(runs, brains),
         "runs": runs,
     }
-    path = options.out / "detector_leave_one_brain_out.json"
+    path = options.out / f"{options.name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({"baselines": record["baselines"], "summary": record["summary"]}, indent=1))
 

@@ -27,7 +27,7 @@ class Config(Settings):
     confidence: Confidence = "weight"
     patience: int = Field(default=0, ge=0)
     check_every: int = Field(default=100, ge=1)
-    unlabelled_steps: int = Field(default=400, ge=1)
+    unlabelled_steps: int = Field(default=300, ge=1)
     unlabelled_share: float = Field(default=0.5, gt=0, lt=1)
     sure_score: float = Field(default=0.6, gt=0, le=1)
     unsure_score: float = Field(default=0.1, gt=0, le=1)
