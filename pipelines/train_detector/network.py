@@ -13,7 +13,7 @@ import torch
 from pipelines.train_detector.board import Scalars
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.judge import Judge
-from pipelines.train_detector.learning import LossLog, best_check, write_checks
+from pipelines.train_detector.learning import LossLog, write_checks
 from pipelines.train_detector.recipe import Loss
 from volumetric.blocks.plan import Facts
 from volumetric.blocks.telling import tell
@@ -105,14 +105,12 @@ class Networks:
         if not checks:
             return {"loss": log.last}
         write_checks(self.checks(phase.name), checks)
-        best = best_check(self.checks(phase.name))
+        best = max(checks, key=lambda check: check.figure)
         return {"loss": log.last, "best_step": best.step, "ap": best.figure}
 
-    def _validation(self, judge: Judge, device: torch.device, scalars: Scalars) -> Validation:
-        def figure(module: torch.nn.Module) -> float:
-            if not isinstance(module, CenterNet):
-                raise TypeError(f"expected the network that learns, got {type(module).__name__}")
-            return judge.average_precision(detector_of(module, self.settings, device))
+    def _validation(self, judge: Judge, device: torch.device, scalars: Scalars) -> Validation[CenterNet]:
+        def figure(network: CenterNet) -> float:
+            return judge.average_precision(detector_of(network, self.settings, device))
 
         def report(check: Check) -> None:
             scalars.add("average precision", check.step, check.figure)

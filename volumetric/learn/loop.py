@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from volumetric.errors import InputError
 from volumetric.storage.atomic import replacing
 
 B = TypeVar("B")
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Generic[N]):
     """Judges a network while it learns; where it gets no better, learning ends (early stopping: Prechelt 1998).
 
     Args:
@@ -57,7 +58,7 @@ class Validation:
         report: called with each check.
     """
 
-    figure: Callable[[nn.Module], float]
+    figure: Callable[[N], float]
     every: int
     patience: int
     report: Callable[[Check], None] | None = None
@@ -76,12 +77,12 @@ class Check:
 
 
 def train(
-    network: nn.Module,
+    network: N,
     batch: Callable[[int], B],
     loss: Callable[[nn.Module, B], torch.Tensor],
     settings: TrainSettings,
     *,
-    validation: Validation | None = None,
+    validation: Validation[N] | None = None,
     state: Path | None = None,
     report: Callable[[int, float], None] | None = None,
 ) -> list[Check]:
@@ -128,17 +129,17 @@ def train(
 
 
 @dataclass
-class _Run:
+class _Run(Generic[N]):
     """How far a training is: what its state file holds."""
 
-    network: nn.Module
+    network: N
     optimiser: torch.optim.Optimizer
     step: int = 0
     finished: bool = False
     checks: list[Check] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
-    def check(self, validation: Validation) -> None:
+    def check(self, validation: Validation[N]) -> None:
         """Judge the network; at the end it gets its best weights back."""
         # Judging draws no numbers that learning would have drawn: with and without it a network learns the same.
         device = _device(self.network)
