@@ -7,7 +7,8 @@ brain that it has never met is scored in 3-D, pairs at most 8 um apart. Differen
 Gaussian get the scale and the threshold that are best for the very brain they are scored on. Then three of the brain's
 volumes at a time, drawn ten times, are given to `calibrate`, and the others are scored before and after. Trainings are
 resumed in WORK; two can run side by side, each with `--only` another seed. Options that this program does not know are
-given to `train-detector`, for example `--synthetic 0`.
+given to `train-detector`, for example `--synthetic 0`. With `--own-images` the brain left out gives its images, without
+its cells, for the networks to teach themselves.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +81,11 @@ def baselines(tiles: list[Tile]) -> dict[str, dict[str, float]]:
     return best
 
 
-def linked(data: Path, tiles: list[Tile], folder: Path) -> Path:
+def linked(data: Path, tiles: list[Tile], folder: Path, endings: Sequence[str] = (".tif", "_cells.csv")) -> Path:
     """A folder with nothing but these tiles."""
     folder.mkdir(parents=True, exist_ok=True)
     for tile in tiles:
-        for file in (data / f"{tile.name}.tif", data / f"{tile.name}_cells.csv"):
+        for file in (data / f"{tile.name}{ending}" for ending in endings):
             link = folder / file.name
             if not link.exists():
                 link.symlink_to(file.resolve())
@@ -95,6 +97,9 @@ def trained(tiles: list[Tile], left_out: str, seed: int, options: argparse.Names
     work: Path = options.work
     others = [tile for tile in tiles if tile.brain != left_out]
     folder, out = linked(options.data, others, work / f"without-{left_out}"), work / f"{left_out}-{seed}.safetensors"
+    if options.own_images:
+        own = [tile for tile in tiles if tile.brain == left_out]
+        extra = [*extra, "--unlabelled", str(linked(options.data, own, work / f"images-{left_out}", [".tif"]))]
     if not out.exists():
         command = [str(CLI), "train-detector", str(folder), "--voxel-um", *map(str, VOXEL_UM), "--out", str(out)]
         subprocess.run([*command, "--seed", str(seed), *extra], check=True)
@@ -163,6 +168,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", type=int, help="train this seed and write nothing")
+    parser.add_argument("--name", default="detector_leave_one_brain_out", help="of the file of results")
+    parser.add_argument("--own-images", action="store_true", help="the brain left out gives its images, unlabelled")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options, extra = parser.parse_known_args()
     tiles = read_tiles(options.data, VOXEL_UM)
@@ -192,13 +199,13 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions(),
-        "options": extra,
+        "options": [*(["--own-images"] if options.own_images else []), *extra],
         "seconds_without_finished_trainings": round(time.time() - began),
         "baselines": {b: baselines([tile for tile in tiles if tile.brain == b]) for b in brains},
         "summary": summary(runs, brains),
         "runs": runs,
     }
-    path = options.out / "detector_leave_one_brain_out.json"
+    path = options.out / f"{options.name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({"baselines": record["baselines"], "summary": record["summary"]}, indent=1))
 

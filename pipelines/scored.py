@@ -15,6 +15,7 @@ from volumetric.detection.evaluate import Found
 from volumetric.detection.model import Detector, DetectorSettings
 from volumetric.detection.targets import heatmap_peaks
 from volumetric.detection.tileset import Tile
+from volumetric.imaging.intensity import ContrastField
 from volumetric.storage.tables import read_table, write_table
 
 FOUND_COLUMNS = ("tile", "z_um", "y_um", "x_um", "score")
@@ -33,12 +34,17 @@ def find(tiles: Sequence[Tile], detector: Detector, out: Path) -> None:
     parts = [pd.DataFrame(columns=list(FOUND_COLUMNS))]
     for number, (tile, field) in enumerate(zip(tiles, contrast_of_tiles(tiles), strict=True)):
         tell(number, len(tiles))
-        found = candidates(tile.image, field, detector)
-        um = tile.space.to_um(found[["z_vox", "y_vox", "x_vox"]].to_numpy())
-        parts.append(
-            pd.DataFrame({"tile": tile.name, **dict(zip(FOUND_COLUMNS[1:], [*um.T, found["score"]], strict=True))})
-        )
+        found = found_by(detector, tile, field)
+        columns = dict(zip(FOUND_COLUMNS[1:], [*found.points_um.T, found.score], strict=True))
+        parts.append(pd.DataFrame({"tile": tile.name, **columns}))
     write_table(out, pd.concat(parts[1:] or parts, ignore_index=True))
+
+
+def found_by(detector: Detector, tile: Tile, field: ContrastField) -> Found:
+    """The candidates of a tile, without probabilities."""
+    rows = candidates(tile.image, field, detector)
+    um = tile.space.to_um(rows[["z_vox", "y_vox", "x_vox"]].to_numpy())
+    return Found(um, rows["score"].to_numpy(dtype=np.float64))
 
 
 def found_in(tiles: Sequence[Tile], table: Path, settings: DetectorSettings) -> list[Found]:

@@ -19,7 +19,11 @@ ModelArg = Annotated[
 ]
 Truth = Annotated[
     Path | None,
-    typer.Option("--truth", metavar="DIR", help="Where NAME_cells.csv of each tile is, if not beside its image."),
+    typer.Option(
+        "--truth",
+        metavar="DIR",
+        help="Where NAME_cells.csv or NAME_heatmap.tif of each tile is, if not beside its image.",
+    ),
 ]
 
 
@@ -31,6 +35,11 @@ def train_detector(
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="The checkpoint to write.")] = ...,  # type: ignore[assignment]
     voxel_um: Voxel = None,
+    truth: Truth = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Tiles without cells, on which each network then teaches itself; repeatable."),
+    ] = None,
     mode: Annotated[
         Literal["best", "method"] | None, typer.Option(help="Our recipe (default), or the published one.")
     ] = None,
@@ -41,9 +50,23 @@ def train_detector(
         int | None, typer.Option(help="Steps on synthetic crops; not with tiles in mode best.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps on tiles. Default: 1200.")] = None,
+    confidence: Annotated[
+        Literal["ignore", "weight", "sample"] | None,
+        typer.Option(help="What the confidence of a cell does. Default: it teaches as much (weight)."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            help="Checks without a better average precision on the brain left out that end a training. 0: all steps."
+        ),
+    ] = None,
+    check_every: Annotated[int | None, typer.Option(help="Steps between checks. Default: 100.")] = None,
     batch: Annotated[int | None, typer.Option(help="Windows a step. Default: 16.")] = None,
     window_px: Annotated[int | None, typer.Option(help="Edge of a window. Default: 96.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Losses and checks for TensorBoard, if it is installed.")
+    ] = None,
     memory: Memory = None,
     device: Device = None,
     config: ConfigFile = None,
@@ -70,6 +93,9 @@ def train_detector(
             synthetic=synthetic,
             pretrain_steps=pretrain_steps,
             steps=steps,
+            confidence=confidence,
+            patience=patience,
+            check_every=check_every,
             batch=batch,
             window_px=window_px,
             seed=seed,
@@ -77,7 +103,16 @@ def train_detector(
         ),
     )
     work = work_beside(out)
-    plan = command.plan(tiles or [], out, work / "train", options, voxel_um)
+    plan = command.plan(
+        tiles or [],
+        out,
+        work / "train",
+        options,
+        voxel_um=voxel_um,
+        truth=truth,
+        unlabelled=unlabelled or [],
+        tensorboard=tensorboard,
+    )
     stage = Stage(plan, work / "train")
     if go([stage], resources, dry_run):
         command.print_summary(out, stage.ledger, console)

@@ -12,7 +12,7 @@ import pandas as pd
 from pipelines.csv_file import read_csv
 from volumetric.crowd.clicks import CLICK_COLUMNS, Crowd, checked
 from volumetric.crowd.formats import from_caesar, is_caesar
-from volumetric.detection.tileset import COMPANIONS, ENDINGS, open_image
+from volumetric.detection.tileset import ENDINGS, open_image, tile_images
 from volumetric.errors import InputError
 
 
@@ -77,13 +77,7 @@ def read_inputs(
 
 def images_in(folder: Path) -> dict[str, Path]:
     """The image file of each tile of a folder, by name; raises `InputError` where there are none."""
-    if not folder.is_dir():
-        raise InputError(f"there is no folder of tiles at {folder}")
-    found = {
-        path.stem: path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in ENDINGS and not path.stem.endswith(COMPANIONS)
-    }
+    found = {path.stem: path for path in tile_images(folder)}
     if not found:
         raise InputError(f"no image in {folder}: expected files NAME with the endings {', '.join(ENDINGS)}")
     return found

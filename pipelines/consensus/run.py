@@ -7,7 +7,7 @@ OUT/workers.csv      sensitivity and specificity with 95% intervals, weights, an
 OUT/candidates.csv   places where a cell may be: x, y, posterior, confidence (of the heatmap), who clicked, who saw
 OUT/peaks.csv        the heatmap's maxima with their confidence
 OUT/heatmaps/        Zarr, an array for each tile
-OUT/truth/           the same as NAME_heatmap.tif, for `--truth` of `evaluate` and `calibrate`
+OUT/truth/           the same as NAME_heatmap.tif, for `--truth` of `train-detector`, `evaluate` and `calibrate`
 OUT/rejected.csv     rows of the inputs that make no sense, each with its line and reason
 OUT/workers.png, steps/   pictures
 OUT/consensus.json   settings and figures

@@ -1,8 +1,8 @@
-"""How the loss fell: a table for each network, one picture for a training."""
+"""How the loss fell, and what checks said: tables for each network, one picture for a training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from volumetric.learn.loop import Check
 from volumetric.storage.tables import write_csv
 
 KEEP_EVERY = 100
@@ -29,7 +30,12 @@ class LossLog:
         if step != len(self.losses):
             self.losses = self._kept()[:step]
         self.losses.append(loss)
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == self.steps:
+        if (step + 1) % KEEP_EVERY == 0:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write what was added; nothing where a training was finished before."""
+        if self.losses:
             write_csv(self.path, pd.DataFrame({"loss": self.losses}))
 
     @property
@@ -42,14 +48,33 @@ class LossLog:
         return pd.read_csv(self.path)["loss"].tolist() if self.path.is_file() else []
 
 
-def learning_figure(tables: Mapping[str, Path]) -> Figure:
-    """Loss over steps of some networks by name, a running mean."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, path in tables.items():
+def write_checks(path: Path, checks: Sequence[Check]) -> None:
+    """A table of checks: step, average_precision."""
+    write_csv(path, pd.DataFrame([(c.step, c.figure) for c in checks], columns=["step", "average_precision"]))
+
+
+def best_check(path: Path) -> Check:
+    """The first of the best checks in a table."""
+    table = pd.read_csv(path)
+    best = int(table["average_precision"].argmax())
+    return Check(int(table["step"].iloc[best]), float(table["average_precision"].iloc[best]))
+
+
+def learning_figure(losses: Mapping[str, Path], checks: Mapping[str, Path]) -> Figure:
+    """Loss over steps of some networks by name, a running mean; below, the checks of those that had any."""
+    figure = Figure(figsize=(7, 7 if checks else 4), layout="constrained")
+    axes = figure.subplots(2 if checks else 1, 1, sharex=True, squeeze=False)[:, 0]
+    colours = {}
+    for name, path in losses.items():
         loss = pd.read_csv(path)["loss"]
         smooth = loss.rolling(SMOOTH_STEPS, min_periods=1).mean()
-        axes.plot(np.arange(1, len(loss) + 1), smooth, label=name)
-    axes.set(xlabel="step", ylabel=f"loss, mean of {SMOOTH_STEPS} steps", yscale="log")
-    axes.legend()
+        colours[name] = axes[0].plot(np.arange(1, len(loss) + 1), smooth, label=name)[0].get_color()
+    axes[0].set(ylabel=f"loss, mean of {SMOOTH_STEPS} steps", yscale="log")
+    axes[0].legend()
+    for name, path in checks.items():
+        table, best = pd.read_csv(path), best_check(path)
+        axes[1].plot(table["step"], table["average_precision"], ".-", color=colours[name])
+        axes[1].plot(best.step, best.figure, "o", color=colours[name])
+        axes[1].set(ylabel="average precision on what is left out")
+    axes[-1].set(xlabel="step")
     return figure

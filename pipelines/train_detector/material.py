@@ -65,7 +65,9 @@ def tile_training(tiles: Sequence[Tile]) -> list[TrainingVolume]:
         points = np.empty((0, 3)) if tile.cells is None else tile.cells
         cells = np.column_stack([points, np.full(len(points), CELL_RADIUS_PX)])
         contrast = field.normalise(tile.image, Box.of_shape(tile.image.shape))
-        volumes.append(TrainingVolume(contrast, cells, np.empty((0, 4)), tile.heatmap))
+        # A heatmap says by itself how sure its cells are.
+        sure = tile.confidence if tile.heatmap is None else None
+        volumes.append(TrainingVolume(contrast, cells, np.empty((0, 4)), tile.heatmap, sure))
     return volumes
 
 

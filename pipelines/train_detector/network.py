@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from pipelines.train_detector.board import Scalars
 from pipelines.train_detector.config import Config
-from pipelines.train_detector.learning import LossLog
+from pipelines.train_detector.judge import Judge
+from pipelines.train_detector.learning import LossLog, write_checks
 from pipelines.train_detector.recipe import Loss
+from volumetric.blocks.plan import Facts
 from volumetric.blocks.telling import tell
 from volumetric.detection.centernet import CenterNet
 from volumetric.detection.losses import TargetBatch
-from volumetric.detection.model import DetectorSettings, save_detector
+from volumetric.detection.model import DetectorSettings, detector_of, save_detector
 from volumetric.detection.samples import TrainingVolume, sample_batch
 from volumetric.learn.device import choose_device
-from volumetric.learn.loop import TrainSettings, train
+from volumetric.learn.loop import Check, TrainSettings, Validation, train
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Phase:
         steps: to go.
         stream: of random numbers, another for each phase.
         start: the phase whose weights it begins with; None for weights drawn by chance.
+        judge: whose best network is kept; None keeps the last.
+        until: step after which to end, where that is before `steps`.
     """
 
     name: str
@@ -40,6 +46,8 @@ class Phase:
     steps: int
     stream: int
     start: str | None = None
+    judge: Judge | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,10 @@ class Networks:
     config: Config
     work: Path
     dropout: float
+    board: Path | None = None
 
-    def fit(self, phase: Phase) -> float:
-        """Train, going on where a stopped training was; returns the mean loss of the last tenth."""
+    def fit(self, phase: Phase) -> Facts:
+        """Train, going on where a stopped training was; tells the mean loss of the last tenth, and the best check."""
         config, device = self.config, choose_device(self.config.device)
         network = self.fresh() if phase.start is None else self.trained(phase.start)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -68,6 +77,7 @@ class Networks:
                 window_px=config.window_px,
                 stride=self.settings.stride,
                 neighbours=self.settings.neighbours,
+                confidence=config.confidence,
             )
             moved = TargetBatch(**{name: value.to(device) for name, value in vars(targets).items()})
             return images.to(device, memory_format=torch.channels_last), moved
@@ -78,16 +88,34 @@ class Networks:
                 output = module(data[0])
             return phase.loss(output.float(), data[1])
 
-        log = LossLog(self.losses(phase.name), phase.steps)
+        schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate, until=phase.until)
+        log = LossLog(self.losses(phase.name), schedule.end)
+        state = self._state(phase.name)
+        with closing(Scalars(self.board / phase.name if self.board else None)) as scalars:
 
-        def report(step: int, value: float) -> None:
-            log.add(step, value)
-            tell(step + 1, phase.steps)
+            def report(step: int, value: float) -> None:
+                log.add(step, value)
+                scalars.add("loss", step + 1, value)
+                tell(step + 1, schedule.end)
 
-        schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate)
-        train(network, batch, loss, schedule, state=self._state(phase.name), report=report)
+            validation = self._validation(phase.judge, device, scalars) if phase.judge else None
+            checks = train(network, batch, loss, schedule, validation=validation, state=state, report=report)
         save_detector(self.checkpoint(phase.name), network, self.settings, {})
-        return log.last
+        log.keep()
+        if not checks:
+            return {"loss": log.last}
+        write_checks(self.checks(phase.name), checks)
+        best = max(checks, key=lambda check: check.figure)
+        return {"loss": log.last, "best_step": best.step, "ap": best.figure}
+
+    def _validation(self, judge: Judge, device: torch.device, scalars: Scalars) -> Validation[CenterNet]:
+        def figure(network: CenterNet) -> float:
+            return judge.average_precision(detector_of(network, self.settings, device))
+
+        def report(check: Check) -> None:
+            scalars.add("average precision", check.step, check.figure)
+
+        return Validation(figure, self.config.check_every, self.config.patience, report)
 
     def fresh(self) -> CenterNet:
         """A network that knows nothing, the same for a seed."""
@@ -107,6 +135,10 @@ class Networks:
     def losses(self, name: str) -> Path:
         """Where the loss of every step of a phase is kept."""
         return self.work / f"{name}.csv"
+
+    def checks(self, name: str) -> Path:
+        """Where the checks of a phase are kept, if it had any."""
+        return self.work / f"{name}.checks.csv"
 
     def _state(self, name: str) -> Path:
         return self.work / f"{name}.pt"

@@ -1,12 +1,17 @@
 """Train a detector: from tiles with known cells, and synthetic crops, to a checkpoint.
 
-Inputs: folders of tiles (`volumetric.detection.tileset`), or none; synthetic crops are made from the seed.
+Inputs: folders of tiles (`volumetric.detection.tileset`), or none; folders of unlabelled ones, if any; synthetic crops
+are made from the seed.
 Output: one checkpoint with its threshold, calibration, provenance and what it reached on what it had not seen.
 
     pretrain       synthetic crops alone
     without-BRAIN  one for each brain (of one brain: parts of its tiles): fine-tuned on the others, its own tiles scored
     final          fine-tuned on all tiles
     publish        the threshold and probabilities that held for what was left out; the checkpoint, a picture of losses
+                   and checks
+
+With unlabelled tiles each network that learned from tiles then teaches itself (`volumetric.detection.self_training`).
+With `patience` a brain left out ends the training that leaves it out, and the median of these is where `final` ends.
 
 Capacity: all tiles and synthetic crops as float32 in memory. A killed training goes on at its last 500th step.
 """
@@ -21,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.scored import with_cells
+from pipelines.train_detector.board import require_tensorboard
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.job import Job
 from pipelines.train_detector.material import CROP_SHAPE
@@ -28,7 +34,7 @@ from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.detection.evaluate import Tolerance
-from volumetric.detection.tileset import read_tiles
+from volumetric.detection.tileset import read_tiles, read_unlabelled
 from volumetric.errors import InputError
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import folder_identity
@@ -39,14 +45,40 @@ BYTES_PER_WINDOW_PIXEL = 4000
 """Of a training step, all feature maps and their gradients: an upper estimate from the layers, not measured."""
 
 
-def plan(folders: Sequence[Path], out: Path, work: Path, config: Config, voxel_um: Um3 | None = None) -> Plan:
-    """The work of a training; raises `InputError` for tiles that cannot be used."""
+def plan(
+    folders: Sequence[Path],
+    out: Path,
+    work: Path,
+    config: Config,
+    *,
+    voxel_um: Um3 | None = None,
+    truth: Path | None = None,
+    unlabelled: Sequence[Path] = (),
+    tensorboard: Path | None = None,
+) -> Plan:
+    """The work of a training; raises `InputError` for tiles that cannot be used.
+
+    Args:
+        folders: of tiles with known cells.
+        out: the checkpoint.
+        work: for its ledger and networks.
+        config: settings.
+        voxel_um: of tiles that do not say it.
+        truth: folder with the cells or heatmaps of the tiles, if not beside them.
+        unlabelled: folders of tiles without.
+        tensorboard: folder for losses and checks as TensorBoard shows them.
+    """
+    if tensorboard is not None:
+        require_tensorboard()
     if out.suffix != ".safetensors":
         raise InputError(f"a checkpoint is a .safetensors file, got {out}")
-    tiles = tuple(with_cells(tile) for folder in folders for tile in read_tiles(folder, voxel_um))
-    job = Job(tiles, config, out, work)
+    tiles = tuple(with_cells(tile) for folder in folders for tile in read_tiles(folder, voxel_um, truth))
+    images = tuple(tile for folder in unlabelled for tile in read_unlabelled(folder, voxel_um))
+    job = Job(tiles, config, out, work, images, tensorboard)
     if not (job.pretrains or job.finetunes):
         raise InputError("there is nothing to learn from: give folders of tiles, or --synthetic, and steps to go")
+    if images and not job.finetunes:
+        raise InputError("unlabelled tiles help beside tiles with known cells: give folders of these too, and steps")
     if not (job.folds or config.synthetic):
         raise InputError("one tile cannot be learned from and tell the threshold: give several, or --synthetic")
     if len({tile.name for tile in tiles}) < len(tiles):
@@ -61,12 +93,19 @@ def plan(folders: Sequence[Path], out: Path, work: Path, config: Config, voxel_u
         passes += [Reduction(f"without {fold}", partial(job.without, fold), step) for fold in job.folds]
         passes.append(Reduction("final", job.final, step))
     passes.append(Reduction("publish", job.publish, step))
-    voxels = sum(tile.image.size for tile in tiles) + config.synthetic * CROP_SHAPE[0] * CROP_SHAPE[1] * CROP_SHAPE[2]
+    voxels = (
+        sum(tile.image.size for tile in (*tiles, *images))
+        + config.synthetic * CROP_SHAPE[0] * CROP_SHAPE[1] * CROP_SHAPE[2]
+    )
     return Plan(
         stage="train",
         version=VERSION,
         config=config.model_dump(mode="json", exclude={"device"}),
-        inputs={"tiles": [folder_identity(folder) for folder in folders], "voxel_um": voxel_um},
+        inputs={
+            "tiles": [folder_identity(path) for path in (*folders, truth) if path],
+            "unlabelled": [folder_identity(folder) for folder in unlabelled],
+            "voxel_um": voxel_um,
+        },
         passes=tuple(passes),
         outputs=(out, job.picture),
         held_bytes=8 * voxels,

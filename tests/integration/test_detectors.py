@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from matplotlib.image import imread
 
 from pipelines.cli import main
 from pipelines.train_detector import network
+from pipelines.train_detector.board import Scalars
+from pipelines.train_detector.material import tile_training
 from volumetric.detection.model import checkpoint_path, load_detector
+from volumetric.detection.tileset import read_tiles
 from volumetric.storage.atomic import read_json
 from volumetric.storage.tables import read_table
 
@@ -155,6 +159,105 @@ def test_the_tiles_of_one_brain_are_held_out_in_parts(tmp_path: Path) -> None:
     assert set(load_detector(out).provenance["held_out"]) == {"part-1", "part-2", "part-3"}
 
 
+def test_a_brain_left_out_says_when_to_stop(tiles: Path, tmp_path: Path) -> None:
+    for path in tiles.iterdir():
+        (tmp_path / "tiles").mkdir(exist_ok=True)
+        (tmp_path / "tiles" / path.name).symlink_to(path)
+    write_tile(tmp_path / "tiles", "three_0", 30)  # a brain without a cell cannot tell
+    (tmp_path / "tiles" / "three_0_cells.csv").write_text("z,y,x\n")
+    (tmp_path / "small.toml").write_text(SMALL)
+    out = tmp_path / "mine.safetensors"
+    few = ("--synthetic", 0, "--steps", 60, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    stop = ("--config", tmp_path / "small.toml", "--patience", 1, "--check-every", 8)
+    assert go("train-detector", tmp_path / "tiles", *VOXEL, "--out", out, *few, *stop) == 0
+    work, held_out = out.parent / f".{out.name}.work" / "train", load_detector(out).provenance["held_out"]
+    best = []
+    for brain in ("one", "two"):
+        checks = pd.read_csv(work / f"without-{brain}.checks.csv")
+        assert len(pd.read_csv(work / f"without-{brain}.csv")) == checks["step"].iloc[-1]
+        ap = checks["average_precision"]
+        assert (len(ap) - 1 - ap.argmax() == 1) or checks["step"].iloc[-1] == 60
+        assert held_out[brain]["ap"] == pytest.approx(ap.max(), abs=1e-12)
+        best.append(checks["step"][ap.argmax()])
+    assert not (work / "without-three.checks.csv").exists()
+    assert len(pd.read_csv(work / "without-three.csv")) == 60
+    assert len(pd.read_csv(work / "final.csv")) == load_detector(out).provenance["steps"] == np.median(best)
+
+
+def test_it_teaches_itself_on_tiles_without_cells_and_goes_on_where_it_was_stopped(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tile(tmp_path / "new", "three_0", 70, light=450.0)
+    (tmp_path / "new" / "three_0_cells.csv").unlink()
+    (tmp_path / "small.toml").write_text(SMALL + "unlabelled_steps = 20\nsure_score = 0.1\nunsure_score = 0.03\n")
+    few = ("--synthetic", 0, "--steps", 40, "--window-px", 64, "--batch", 4, "--device", "cpu")
+    common = ("train-detector", tiles, "--unlabelled", tmp_path / "new", *VOXEL, *few)
+
+    def training_to(out: Path) -> tuple[object, ...]:
+        return (*common, "--config", tmp_path / "small.toml", "--out", out)
+
+    assert go(*training_to(tmp_path / "whole.safetensors")) == 0
+    told = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(total)
+        if len(told) > 50:  # while the first network teaches itself
+            raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(network, "tell", stop)
+        assert go(*training_to(tmp_path / "cut.safetensors")) == 1
+    assert told[39:41] == [40, 20]
+    assert go(*training_to(tmp_path / "cut.safetensors")) == 0
+    whole, cut = (load_detector(tmp_path / f"{name}.safetensors") for name in ("whole", "cut"))
+    assert whole.sha256 == cut.sha256
+    work = tmp_path / ".whole.safetensors.work" / "train"
+    found = read_json(work / "final" / "all.json")["facts"]["unlabelled"]
+    assert found["cells"] > 5
+    assert found["left_out"] > 0
+    before = load_detector(work / "final.safetensors").network.state_dict()
+    assert any((weights != before[name]).any() for name, weights in whole.network.state_dict().items())
+
+
+def test_losses_and_checks_are_shown_by_tensorboard(tiles: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra [tensorboard] is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def shown(folder: Path, tag: str) -> dict[int, float]:
+        events = EventAccumulator(str(folder))
+        return {event.step: event.value for event in events.Reload().Scalars(tag)}
+
+    (tmp_path / "small.toml").write_text(SMALL)
+    few = ("--synthetic", 0, "--steps", 6, "--window-px", 64, "--batch", 2, "--device", "cpu", "--patience", 2)
+    out, board = tmp_path / "mine.safetensors", tmp_path / "board"
+    common = ("train-detector", tiles, *VOXEL, "--out", out, "--config", tmp_path / "small.toml", *few)
+    assert go(*common, "--check-every", 3, "--tensorboard", board) == 0
+    work = tmp_path / f".{out.name}.work" / "train"
+    losses, checks = pd.read_csv(work / "without-one.csv"), pd.read_csv(work / "without-one.checks.csv")
+    assert shown(board / "without-one", "loss") == pytest.approx(dict(enumerate(losses["loss"], start=1)))
+    figures = dict(zip(checks["step"], checks["average_precision"], strict=True))
+    assert shown(board / "without-one", "average precision") == pytest.approx(figures)
+    assert len(shown(board / "final", "loss")) == len(pd.read_csv(work / "final.csv"))
+    for first, value in ((1, 0.5), (3, 0.25)):  # stopped after the fourth step, gone on at the third
+        scalars = Scalars(tmp_path / "again")
+        for step in range(first, 5):
+            scalars.add("loss", step, value)
+        scalars.close()
+    assert shown(tmp_path / "again", "loss") == {1: 0.5, 2: 0.5, 3: 0.25, 4: 0.25}
+
+
+def test_marks_have_their_confidence_and_heatmaps_are_learned_as_they_are(tmp_path: Path) -> None:
+    for number in range(2):
+        write_tile(tmp_path, f"one_{number}", number, shape=(1, 72, 72))
+        table = pd.read_csv(tmp_path / f"one_{number}_cells.csv").query("z < 5").assign(z=0)
+        table.assign(confidence=0.25).to_csv(tmp_path / f"one_{number}_cells.csv", index=False)
+    tifffile.imwrite(tmp_path / "one_1_heatmap.tif", np.full((72, 72), 0.5, np.float32))
+    marked, soft = tile_training(read_tiles(tmp_path, (5.0, 2.0, 2.0)))
+    assert marked.confidence is not None
+    assert set(marked.confidence) == {0.25}
+    assert soft.confidence is None
+
+
 def test_synthetic_crops_alone_give_no_probabilities(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL)
     out = tmp_path / "mine.safetensors"
@@ -173,7 +276,9 @@ def test_the_published_recipe_is_its_own(tiles: Path, tmp_path: Path) -> None:
     assert (settings.stride, settings.neighbours) == (4, 0)
 
 
-def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, tmp_path: Path, capsys) -> None:
+def test_what_cannot_work_is_refused_in_one_message(
+    tiles: Path, trained: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def said(*arguments: object) -> str:
         assert go(*arguments) == 2
         return " ".join(capsys.readouterr().err.split())
@@ -183,6 +288,12 @@ def test_what_cannot_work_is_refused_in_one_message(tiles: Path, trained: Path, 
         write_tile(tmp_path / f"tile{number}", "one_0", number)
     alone = ("train-detector", tmp_path / "tile0", *VOXEL, "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     assert "one tile cannot be learned from" in said(*alone)
+    assert "beside tiles with known cells" in said(
+        "train-detector", "--unlabelled", tiles, *VOXEL, "--out", tmp_path / "m.safetensors"
+    )
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+        assert "pip install 'volumetric[tensorboard]'" in said(*alone, "--tensorboard", tmp_path / "board")
     assert "same name" in said(*alone, tmp_path / "tile1")
     assert "nothing to learn from" in said("train-detector", "--synthetic", 0, "--out", tmp_path / "m.safetensors")
     out = tmp_path / "out"

@@ -74,6 +74,30 @@ def test_what_is_ignored_has_no_weight():
     assert (targets.weight == 0).any()
 
 
+CELL = np.array([[0.0, 32.0, 32.0, 4.0]])
+
+
+@pytest.mark.parametrize(("confidence", "weights"), [("ignore", {1.0}), ("weight", {0.25}), ("sample", {0.0, 1.0})])
+def test_what_confidence_does(confidence, weights):
+    volume = TrainingVolume(np.ones((1, 64, 64), np.float32), CELL, NONE, None, np.array([0.25]))
+    _, targets = batch([volume], np.random.default_rng(0), count=400, neighbours=0, confidence=confidence)
+    at = targets.weight[tuple(targets.index.T)].numpy()
+    assert len(at) == 400
+    assert set(at.tolist()) == weights
+    # Five standard deviations.
+    assert confidence != "sample" or at.mean() == pytest.approx(0.25, abs=5 * np.sqrt(0.25 * 0.75 / 400))
+    assert (targets.weight.numpy()[:, 0, 0] == 1).all()
+
+
+@pytest.mark.parametrize("confidence", ["ignore", "weight", "sample"])
+def test_sure_cells_are_learned_as_without_a_confidence(confidence):
+    contrast = np.random.default_rng(0).random((1, 80, 80), np.float32)
+    known, silent = (TrainingVolume(contrast, CELL, NONE, None, sure) for sure in (np.ones(1), None))
+    (images, one), (same, two) = (batch([v], np.random.default_rng(5), confidence=confidence) for v in (known, silent))
+    assert (images == same).all()
+    assert all((a == b).all() for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
+
+
 def test_the_same_seed_gives_the_same_batch():
     volume = TrainingVolume(np.random.default_rng(0).random((3, 40, 40), np.float32), NONE, NONE)
     one, two = (batch([volume], np.random.default_rng(5))[0] for _ in range(2))

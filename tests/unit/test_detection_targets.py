@@ -120,7 +120,7 @@ def test_slices_without_cells_have_a_finite_loss():
         value = loss(torch.zeros(1, 5, 16, 16, requires_grad=True), batch(target))
         value.backward()
         assert torch.isfinite(value)
-    assert l1_loss(torch.zeros(0, 2), torch.zeros(0, 2)).item() == 0
+    assert l1_loss(torch.zeros(0, 2), torch.zeros(0, 2), torch.zeros(0)).item() == 0
 
 
 def test_soft_cross_entropy_is_the_published_formula():
@@ -135,6 +135,44 @@ def test_soft_cross_entropy_is_the_published_formula():
     soft_cross_entropy(best, torch.from_numpy(y), torch.ones(1, 6, 5)).backward()
     assert best.grad is not None
     assert best.grad.abs().max() < 1e-12
+
+
+def test_a_cell_teaches_as_much_as_it_is_sure():
+    # Of radius 2, a Gaussian reaches two cells; half-way between the two both are equal, and the first has it.
+    target = make_targets((32, 32), [[10.0, 10.0], [10.0, 14.0]], [2.0, 2.0], 1, confidence=[0.25, 0.75])
+    expected = np.ones((32, 32))
+    expected[8:13, 8:13] = 0.25
+    expected[8:13, 13:17] = 0.75
+    np.testing.assert_array_equal(target.weight, expected)
+    sure = make_targets((32, 32), [[10.0, 10.0], [10.0, 14.0]], [2.0, 2.0], 1)
+    np.testing.assert_array_equal(target.heatmap, sure.heatmap)
+    np.testing.assert_array_equal(sure.weight, np.ones((32, 32)))
+
+
+def test_what_is_ignored_stays_so_beside_a_cell_that_is_not_sure():
+    places = {"ignored_px": [[10.0, 10.0], [25.0, 25.0]], "ignored_radius_px": [1.0, 1.0]}
+    target = make_targets((32, 32), [[10.0, 10.0]], [2.0], 1, confidence=[0.5], **places)
+    assert target.weight[10, 10] == 0.5
+    assert target.weight[25, 25] == 0
+    assert target.weight[25, 27] == 1
+
+
+def test_the_losses_of_a_cell_count_as_much_as_it_is_sure():
+    target = make_targets((32, 32), [[10.0, 10.0], [20.0, 20.0]], [2.0, 2.0], 1, confidence=[0.25, 1.0])
+    # Where the answer is 1/2 a pixel costs log 2, times 1 for background and 3 at a centre: by hand, with the
+    # Gaussians' sums over 5 x 5 cells and sigma 5/6.
+    gaussian = np.exp(-(np.add.outer(np.arange(-2, 3) ** 2, np.arange(-2, 3) ** 2)) / (2 * (5 / 6) ** 2)).sum()
+    emphasis, taught = 32 * 32 - 50 + 1.25 * (25 + 2 * gaussian), 32 * 32 - 0.75 * 25
+    even = torch.zeros(1, 32, 32)
+    found = soft_cross_entropy(even, batch(target).heatmap, batch(target).weight, 3.0)
+    assert found.item() == pytest.approx(np.log(2) * emphasis / taught, rel=1e-5)
+    output = ideal(target)
+    output[0, 1, 10, 10] += 4.0
+    wrong = focal_loss(output[:, 0], batch(target).heatmap, batch(target).weight).item()
+    assert pretraining_loss(output, batch(target)).item() - wrong == pytest.approx(0.25 * 4.0 / 1.25, rel=1e-5)
+    output[0, 1, 10, 10] -= 4.0
+    output[0, 1, 20, 20] += 4.0
+    assert pretraining_loss(output, batch(target)).item() - wrong == pytest.approx(4.0 / 1.25, rel=1e-5)
 
 
 def test_a_cell_fades_in_the_slices_beside_its_own():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from volumetric.detection.tileset import read_tiles
+from volumetric.detection.tileset import read_tiles, read_unlabelled
 from volumetric.errors import InputError
 
 VOXEL = (5.0, 2.0, 2.0)
@@ -69,6 +69,24 @@ def test_the_truth_may_lie_elsewhere(tmp_path: Path) -> None:
     tile(tmp_path / "images", "a_1")
     tile(tmp_path / "experts", "a_1", cells=[(0, 1, 2), (1, 2, 3)])
     assert len(read_tiles(tmp_path / "images", VOXEL, tmp_path / "experts")[0].cells_um) == 2
+
+
+def test_unlabelled_tiles_are_images_alone(tmp_path: Path) -> None:
+    tile(tmp_path, "a_1")
+    (tmp_path / "a_1_cells.csv").write_text("not looked at")
+    for name in ("a_2", "a_2_heatmap", "a_2_mask"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((20, 30), np.uint8))
+    (tmp_path / "tiles.csv").write_text("tile,brain\na_2,m7\n")
+    tiles = read_unlabelled(tmp_path, VOXEL)
+    assert [(t.name, t.brain, t.cells, t.heatmap) for t in tiles] == [
+        ("a_1", "a", None, None),
+        ("a_2", "m7", None, None),
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no image in"):
+        read_unlabelled(tmp_path / "empty", VOXEL)
+    with pytest.raises(InputError, match="no folder of tiles"):
+        read_unlabelled(tmp_path / "nowhere", VOXEL)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from torch import nn
 
 from volumetric.errors import InputError
 from volumetric.learn.device import choose_device
-from volumetric.learn.loop import TrainSettings, train
+from volumetric.learn.loop import TrainSettings, Validation, train
 from volumetric.learn.unet import UNet, fold_batch_norm
 
 SETTINGS = TrainSettings(steps=60, learning_rate=0.05, warmup_steps=5, save_every=20, weight_decay=0.0)
@@ -16,7 +16,7 @@ SETTINGS = TrainSettings(steps=60, learning_rate=0.05, warmup_steps=5, save_ever
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1))
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.02), nn.Linear(4, 1))
 
 
 def batch(step: int) -> torch.Tensor:
@@ -32,8 +32,9 @@ def weights(module: nn.Module) -> torch.Tensor:
 
 
 def test_learns_and_repeats():
-    first, second, seen = network(), network(), []
+    first, seen = network(), []
     train(first, batch, loss, SETTINGS, report=lambda step, value: seen.append((step, value)))
+    second = network()
     train(second, batch, loss, SETTINGS)
     torch.testing.assert_close(weights(first), weights(second), rtol=0, atol=0)
     assert [step for step, _ in seen] == list(range(60))
@@ -41,7 +42,7 @@ def test_learns_and_repeats():
 
 
 def test_a_killed_run_continues_where_it_was_saved(tmp_path):
-    whole, cut, state = network(), network(), tmp_path / "state"
+    whole, state = network(), tmp_path / "state"
     train(whole, batch, loss, SETTINGS)
 
     def killed(step: int) -> torch.Tensor:
@@ -50,7 +51,7 @@ def test_a_killed_run_continues_where_it_was_saved(tmp_path):
         return batch(step)
 
     with pytest.raises(KeyboardInterrupt):
-        train(cut, killed, loss, SETTINGS, state=state)
+        train(network(), killed, loss, SETTINGS, state=state)
     resumed, steps = network(), []
     train(resumed, batch, loss, SETTINGS, state=state, report=lambda step, _: steps.append(step))
     assert steps == list(range(20, 60))
@@ -58,6 +59,74 @@ def test_a_killed_run_continues_where_it_was_saved(tmp_path):
     again: list[int] = []
     train(resumed, batch, loss, SETTINGS, state=state, report=lambda step, _: again.append(step))
     assert again == []
+
+
+def judged(figures: dict[int, float], seen: list[torch.Tensor], patience: int = 2, report=None) -> Validation:
+    """A validation that draws numbers itself, says what is asked for, and keeps the weights that it saw."""
+
+    def figure(module: nn.Module) -> float:
+        torch.rand(7)
+        seen.append(weights(module))
+        return figures.get(10 * len(seen), 0.0)
+
+    return Validation(figure, every=10, patience=patience, report=report)
+
+
+def test_the_best_weights_remain_and_learning_ends_when_it_gets_no_better():
+    net, seen, steps, told = network(), [], [], []
+    figures = {10: 0.3, 20: 0.5, 30: 0.5, 40: 0.4, 50: 0.9}
+    validation = judged(figures, seen, report=told.append)
+    checks = train(net, batch, loss, SETTINGS, validation=validation, report=lambda s, _: steps.append(s))
+    assert told == checks
+    assert [(check.step, check.figure) for check in checks] == [(10, 0.3), (20, 0.5), (30, 0.5), (40, 0.4)]
+    assert steps == list(range(40))
+    torch.testing.assert_close(weights(net), seen[1], rtol=0, atol=0)
+    assert not torch.equal(seen[1], seen[3])
+
+
+def test_being_judged_changes_nothing_in_what_is_learned():
+    judging, seen = network(), []
+    rising = {step: float(step) for step in range(10, 70, 10)}
+    train(judging, batch, loss, SETTINGS, validation=judged(rising, seen))
+    alone = network()
+    assert train(alone, batch, loss, SETTINGS) == []
+    assert len(seen) == 6
+    torch.testing.assert_close(weights(judging), weights(alone), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("killed_at", [15, 30, 43])
+def test_a_killed_run_that_is_judged_ends_as_an_uninterrupted_one(tmp_path, killed_at):
+    def figure(module: nn.Module) -> float:
+        return -abs(float(module[0].weight.norm()) - 1.5)
+
+    validation, state, whole = Validation(figure, every=4, patience=6), tmp_path / "state", network()
+    checks = train(whole, batch, loss, SETTINGS, validation=validation)
+    assert max(checks, key=lambda check: check.figure).step == 20
+    assert checks[-1].step == 44
+
+    def killed(step: int) -> torch.Tensor:
+        if step == killed_at:
+            raise KeyboardInterrupt
+        return batch(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), killed, loss, SETTINGS, validation=validation, state=state)
+    for _ in range(2):  # the second time there is nothing left to do
+        resumed = network()
+        assert train(resumed, batch, loss, SETTINGS, validation=validation, state=state) == checks
+        torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+
+
+def test_a_training_may_end_early_on_the_same_rates():
+    longer, seen = network(), []
+    train(longer, batch, loss, SETTINGS, validation=judged({20: 1.0}, seen, patience=9))
+    ended = network()
+    train(ended, batch, loss, TrainSettings(**{**vars(SETTINGS), "until": 20}))
+    torch.testing.assert_close(weights(ended), weights(longer), rtol=0, atol=0)
+    with pytest.raises(InputError, match="one of its 60 steps"):
+        TrainSettings(**{**vars(SETTINGS), "until": 61})
+    with pytest.raises(InputError, match="patience"):
+        Validation(lambda _: 0.0, every=5, patience=0)
 
 
 def test_a_state_of_another_network_is_refused(tmp_path):

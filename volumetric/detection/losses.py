@@ -49,9 +49,9 @@ def soft_cross_entropy(
     return (each * emphasis * weight).sum() / weight.sum().clamp(min=1.0)
 
 
-def l1_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean over centres of the L1 norm (equations 21 and 22); (k, 2) each; 0 for no centres."""
-    return (predicted - target).abs().sum() / max(len(target), 1)
+def l1_loss(predicted: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted mean over centres of the L1 norm (equations 21 and 22); (k, 2), (k, 2), (k,); 0 for no centres."""
+    return ((predicted - target).abs().sum(dim=1) * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TargetBatch:
 
     Args:
         heatmap: (n, V, U) in [0, 1].
-        weight: (n, V, U), 0 where nothing is taught.
+        weight: (n, V, U), 0 where nothing is taught, between 0 and 1 around cells that are not sure.
         index: (k, 3) int64, slice, v and u of each centre.
         offset: (k, 2) in cells.
         size: (k, 2) in pixels.
@@ -90,5 +90,6 @@ def joint_loss(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
 
 
 def _regression(output: torch.Tensor, targets: TargetBatch) -> torch.Tensor:
-    at = output[targets.index[:, 0], :, targets.index[:, 1], targets.index[:, 2]]
-    return l1_loss(at[:, 1:3], targets.offset) + SIZE_WEIGHT * l1_loss(at[:, 3:5], targets.size)
+    image, v, u = targets.index.T
+    at, weight = output[image, :, v, u], targets.weight[image, v, u]
+    return l1_loss(at[:, 1:3], targets.offset, weight) + SIZE_WEIGHT * l1_loss(at[:, 3:5], targets.size, weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from importlib.resources import files
@@ -145,12 +146,24 @@ def _load(path: Path, written_ns: int, device: torch.device, dtype: torch.dtype)
         network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     except RuntimeError as error:
         raise InputError(f"the weights in {path} do not fit their own header: {error}") from error
+    _make_ready(network, device, dtype)
+    return Detector(network, settings, device, header["sha256"], header.get("training", {}))
+
+
+def detector_of(network: CenterNet, settings: DetectorSettings, device: torch.device) -> Detector:
+    """A network that is still learning, as a detector that is in no file: a copy, in float32."""
+    ready = deepcopy(network)
+    _make_ready(ready, device, torch.float32)
+    return Detector(ready, settings, device, sha256="", provenance={})
+
+
+def _make_ready(network: CenterNet, device: torch.device, dtype: torch.dtype) -> None:
+    """Inference mode, normalisation layers merged."""
     network.eval()
     fold_batch_norm(network)
     network.requires_grad_(False)
     network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.head[-1].float()
-    return Detector(network, settings, device, header["sha256"], header.get("training", {}))
 
 
 def _settings(value: object, path: Path) -> DetectorSettings:

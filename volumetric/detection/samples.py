@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,12 @@ from volumetric.errors import InputError
 
 Floats = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
+
+Confidence = Literal["ignore", "weight", "sample"]
+"""What the confidence of a cell does: nothing; it is how much is taught around the cell; or how often, all or nothing.
+
+A cell that does not count teaches nothing: it is no background. On average the last two teach nearly the same.
+"""
 
 CELL_RADIUS_PX = 4.0
 """Of cells whose size is not known: the method's size target of (8, 8)."""
@@ -35,12 +42,14 @@ class TrainingVolume:
         cells: (n, 4) float64, z, y, x in voxels and radius in pixels; some may lie beyond the border.
         ignored: (m, 4) the same for what is neither cell nor background.
         heatmap: (z, y, x) float32 instead of cells, or None.
+        confidence: (n,) of the cells, 0 to 1, or None where all are sure.
     """
 
     contrast: Floats
     cells: Points
     ignored: Points
     heatmap: Floats | None = None
+    confidence: npt.NDArray[np.float64] | None = None
 
 
 def sample_batch(
@@ -52,6 +61,7 @@ def sample_batch(
     window_px: int,
     stride: int,
     neighbours: int,
+    confidence: Confidence = "weight",
 ) -> tuple[torch.Tensor, TargetBatch]:
     """Images (count, 2 neighbours + 1, H, W) and their targets.
 
@@ -63,11 +73,14 @@ def sample_batch(
         window_px: their edge; beyond a smaller volume they are empty and teach nothing.
         stride: of the network; the window is a multiple of it.
         neighbours: slices on either side.
+        confidence: what that of a cell does.
     """
     if window_px % stride:
         raise InputError(f"windows of {window_px} px do not divide into output cells of {stride} px")
     chosen = rng.choice(len(volumes), count, p=chances)
-    windows = [_window(volumes[i], rng, window_px, stride, neighbours) for i in chosen]
+    windows = [
+        _window(volumes[i], rng, window_px, stride=stride, neighbours=neighbours, confidence=confidence) for i in chosen
+    ]
     targets = [target for _, target in windows]
     cells = [np.column_stack([np.full(len(t.cells), i), t.cells]) for i, t in enumerate(targets)]
     batch = TargetBatch(
@@ -81,7 +94,7 @@ def sample_batch(
 
 
 def _window(
-    volume: TrainingVolume, rng: np.random.Generator, size: int, stride: int, neighbours: int
+    volume: TrainingVolume, rng: np.random.Generator, size: int, *, stride: int, neighbours: int, confidence: Confidence
 ) -> tuple[Floats, Targets]:
     depth, height, width = volume.contrast.shape
     z = int(rng.integers(depth))
@@ -102,6 +115,7 @@ def _window(
         cells[:, 3],
         stride,
         depth=cells[:, 0],
+        confidence=_counted(volume, np.abs(volume.cells[:, 0] - z) < NEAR, rng, confidence),
         ignored_px=ignored[:, 1:3],
         ignored_radius_px=ignored[:, 3],
     )
@@ -117,6 +131,19 @@ def _window(
         np.arcsinh(np.sinh(turn.image(image)) * gain),
         replace(target, heatmap=heatmap, weight=target.weight * taught),
     )
+
+
+def _counted(
+    volume: TrainingVolume, near: npt.NDArray[np.bool_], rng: np.random.Generator, confidence: Confidence
+) -> npt.NDArray[np.float64]:
+    """How much each of some cells counts in a window; only unsure ones draw a number."""
+    if volume.confidence is None or confidence == "ignore":
+        return np.ones(int(near.sum()))
+    sure = volume.confidence[near]
+    if confidence == "sample":
+        unsure = sure < 1
+        sure[unsure] = rng.uniform(size=int(unsure.sum())) < sure[unsure]
+    return sure
 
 
 @dataclass(frozen=True)

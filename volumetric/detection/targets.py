@@ -30,7 +30,7 @@ class Targets:
 
     Args:
         heatmap: (V, U) float32, 1 exactly at the cell of each centre that lies in this slice, a Gaussian around it.
-        weight: (V, U) float32, 0 where nothing is taught.
+        weight: (V, U) float32, 0 where nothing is taught, a cell's confidence around it, otherwise 1.
         cells: (n, 2) int64, the cells of the centres in this slice.
         offset: (n, 2) float32, in cells.
         size: (n, 2) float32, height and width in pixels.
@@ -50,6 +50,7 @@ def make_targets(
     stride: int,
     *,
     depth: npt.ArrayLike | None = None,
+    confidence: npt.ArrayLike | None = None,
     ignored_px: npt.ArrayLike = (),
     ignored_radius_px: npt.ArrayLike = (),
 ) -> Targets:
@@ -61,6 +62,7 @@ def make_targets(
         radius_px: (n,) radii r; the Gaussian has sigma = (2 r~ + 1) / 6 cells, r~ = max(1, round(r / d)).
         stride: pixels along an edge of an output cell.
         depth: (n,) slices from this one to the centres, 0 without it; those within half a slice lie in it.
+        confidence: (n,) 0 to 1, how much is taught where a cell's Gaussian is the highest; 1 without it.
         ignored_px: (m, 2) places that teach nothing: neither cell nor background.
         ignored_radius_px: (m,) how far each reaches.
     """
@@ -70,14 +72,16 @@ def make_targets(
     cells = np.floor(centres / stride).astype(np.int64)
     beyond = np.zeros(len(radii)) if depth is None else np.maximum(np.abs(np.asarray(depth, dtype=np.float64)) - 0.5, 0)
     heights = np.exp(-(beyond**2) / (2 * DEPTH_SIGMA**2))
-    heatmap = np.zeros(grid, dtype=np.float32)
-    for cell, radius, height in zip(cells, radii, heights, strict=True):
-        _splat(heatmap, cell, max(1, round(float(radius) / stride)), float(height))
+    heatmap, sure = np.zeros(grid, dtype=np.float32), np.ones(grid, dtype=np.float32)
+    known = np.ones(len(radii)) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    for cell, radius, height, one in zip(cells, radii, heights, known, strict=True):
+        _splat(heatmap, sure, cell, max(1, round(float(radius) / stride)), height=float(height), confidence=float(one))
     weight = np.ones(grid, dtype=np.float32)
     ignored = np.asarray(ignored_px, dtype=np.float64).reshape(-1, 2)
     for place, reach in zip(ignored, np.asarray(ignored_radius_px, dtype=np.float64).reshape(-1), strict=True):
         _blank(weight, place / stride, reach / stride)
     weight[heatmap > 0.3] = 1.0
+    weight *= sure
     inside = np.all((cells >= 0) & (cells < grid), axis=1) & (beyond == 0)
     offset = (centres / stride - cells)[inside].astype(np.float32)
     size = np.repeat(2 * radii[inside, None], 2, axis=1).astype(np.float32)
@@ -109,16 +113,20 @@ def heatmap_peaks(heatmap: Floats) -> tuple[Points, npt.NDArray[np.float64]]:
     return at.astype(np.float64), heatmap[tuple(at.T)].astype(np.float64)
 
 
-def _splat(heatmap: Floats, cell: npt.NDArray[np.int64], radius: int, height: float) -> None:
-    """Take the maximum with a Gaussian of 2 radius + 1 cells around a cell."""
+def _splat(
+    heatmap: Floats, sure: Floats, cell: npt.NDArray[np.int64], radius: int, *, height: float, confidence: float
+) -> None:
+    """Take the maximum with a Gaussian of 2 radius + 1 cells around a cell, and its confidence where it is higher."""
     low, high = np.maximum(cell - radius, 0), np.minimum(cell + radius + 1, heatmap.shape)
     if np.any(high <= low):
         return
     sigma = (2 * radius + 1) / 6
     v, u = (np.arange(a, b) - c for a, b, c in zip(low, high, cell, strict=True))
     gaussian = (height * np.exp(-(v[:, None] ** 2 + u[None, :] ** 2) / (2 * sigma**2))).astype(np.float32)
-    window = heatmap[low[0] : high[0], low[1] : high[1]]
-    np.maximum(window, gaussian, out=window)
+    place = np.s_[low[0] : high[0], low[1] : high[1]]
+    higher = gaussian > heatmap[place]
+    heatmap[place][higher] = gaussian[higher]
+    sure[place][higher] = confidence
 
 
 def _blank(weight: Floats, place: Points, reach: float) -> None:

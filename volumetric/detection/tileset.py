@@ -6,13 +6,13 @@
     DIR/NAME_heatmap.tif    (Y, X) 0 to 1, how sure it is that a cell's centre is here
     DIR/tiles.csv           optional: tile, brain; and z_um, y_um, x_um, where voxels differ
 
-Without `tiles.csv` the brain is the name up to its last underscore: `brain695_3` is of `brain695`. Masks, named
-`NAME_mask.tif`, are left alone.
+A folder of unlabelled tiles has images alone. Without `tiles.csv` the brain is the name up to its last underscore:
+`brain695_3` is of `brain695`. Masks, named `NAME_mask.tif`, are left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,10 @@ def read_tiles(folder: Path, voxel_um: Um3 | None = None, truth: Path | None = N
 
     Raises `InputError` for a folder without such tiles, tables that do not fit their image, and unknown voxels.
     """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder of tiles at {folder}")
-    known = _tiles_csv(folder)
+    images, known = tile_images(folder), _tiles_csv(folder)
     beside = truth or folder
     tiles = []
-    for path in natsorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS):
-        if path.stem.endswith(COMPANIONS):
-            continue
+    for path in images:
         cells, heatmap = beside / f"{path.stem}{CELLS}", _image_beside(beside, path.stem + HEATMAP)
         if cells.is_file() or heatmap is not None:
             tiles.append(_tile(path, known.get(path.stem, {}), voxel_um, cells, heatmap))
@@ -97,7 +93,33 @@ def read_tiles(folder: Path, voxel_um: Um3 | None = None, truth: Path | None = N
     return tiles
 
 
-def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, heatmap: Path | None) -> Tile:
+def read_unlabelled(folder: Path, voxel_um: Um3 | None = None) -> list[Tile]:
+    """All images of a folder of tiles, in the order of their names; cells and heatmaps beside them are not read.
+
+    Raises `InputError` for a folder without images, and unknown voxels.
+    """
+    known = _tiles_csv(folder)
+    tiles = [_tile(path, known.get(path.stem, {}), voxel_um) for path in tile_images(folder)]
+    if not tiles:
+        raise InputError(f"no image in {folder}: expected tiles NAME.tif, without cells")
+    return tiles
+
+
+def tile_images(folder: Path) -> Iterator[Path]:
+    """The images of a folder's tiles, in the order of their names; raises `InputError` where there is no folder."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder of tiles at {folder}")
+    paths = natsorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS)
+    return (path for path in paths if not path.stem.endswith(COMPANIONS))
+
+
+def _tile(
+    path: Path,
+    known: dict[str, str],
+    voxel_um: Um3 | None,
+    cells: Path | None = None,
+    heatmap: Path | None = None,
+) -> Tile:
     source = open_image(path)
     if len(source.channels) != 1:
         raise InputError(f"{path} has the channels {', '.join(source.channels)}: a tile has one")
@@ -108,7 +130,7 @@ def _tile(path: Path, known: dict[str, str], voxel_um: Um3 | None, cells: Path, 
         )
     image = read(source, Box.of_shape(source.shape))
     name = path.stem
-    points, confidence = _cells(cells, source.shape) if cells.is_file() else (None, None)
+    points, confidence = _cells(cells, source.shape) if cells and cells.is_file() else (None, None)
     heat = None
     if heatmap is not None:
         shown = open_image(heatmap)
