@@ -21,7 +21,7 @@ def read_csv(path: Path, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
     Raises `InputError` for a file that is missing, no such table, without rows or without one of the columns.
     """
-    expected = f"expected a CSV with the columns {', '.join(columns)}"
+    expected = "expected a CSV" + (f" with the columns {', '.join(columns)}" if columns else "")
     if not path.is_file():
         raise InputError(f"there is no {what} at {path}: {expected}")
     try:

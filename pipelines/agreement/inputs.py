@@ -81,7 +81,7 @@ def read_compared(consensus: Path, experts: Path) -> Compared:
     shapes = {name: (int(h), int(w)) for name, (h, w) in zip(crowd.tiles, crowd.shapes, strict=True)}
     looked = pd.concat([table[["tile", "worker"]], _shown_to(crowd, set(table["worker"]))]).drop_duplicates()
     known = looked[looked["tile"].isin(crowd.tiles)]
-    marked, rejected = checked(table, known, shapes)
+    marked, rejected = checked(table, known, shapes, "experts' marks")
     clicks = marked.clicks.assign(
         tile=np.asarray(marked.tiles, dtype=object)[marked.clicks["tile"]],
         worker=np.asarray(marked.workers, dtype=object)[marked.clicks["worker"]],

@@ -191,11 +191,11 @@ def prepare(consensus: Path, experts: Path, out: Path, config: Config) -> list[S
     """The stages of an agreement: the consensus with and without the experts, and the comparison."""
     compared = read_compared(consensus, experts)
     whole = compared.config.model_copy(update={"pictures": 0})
-    sources = [experts, consensus / "consensus.json"]
+    given = {"experts": experts, "consensus": consensus / "consensus.json"}
     work = out / ".work"
     sides = {"included": compared.with_experts(), "excluded": compared.without_experts()}
     stages = [
-        Stage(consensus_plan(inputs, sources, work / side, work / side / "work", whole), work / side / "work")
+        Stage(consensus_plan(inputs, given, work / side, work / side / "work", whole), work / side / "work")
         for side, inputs in sides.items()
     ]
     job = Job(compared, {side: work / side for side in SIDES}, config, out)
@@ -203,7 +203,10 @@ def prepare(consensus: Path, experts: Path, out: Path, config: Config) -> list[S
         stage="agreement",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs={"files": files_identity(sources), "sides": [stage.plan.identity for stage in stages]},
+        inputs={
+            **{name: files_identity([path]) for name, path in given.items()},
+            "sides": [stage.plan.identity for stage in stages],
+        },
         passes=(Reduction("measure", job.measure, Cost(0, 2**22, MEMORY)),),
         outputs=tuple(out / f"{name}" for name in ("agreement.json", "strata.csv", "workers.csv", "agreement.png")),
     )

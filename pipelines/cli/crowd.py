@@ -146,6 +146,9 @@ def consensus(
     qc_only: Annotated[
         bool | None, typer.Option("--qc-only/--all-tiles", help="Tell skill from quality-control tiles alone, or all.")
     ] = None,
+    most_rejected: Annotated[
+        float | None, typer.Option(help="Share of the clicks that may make no sense. Default: 0.1.")
+    ] = None,
     restarts: Annotated[int | None, typer.Option(help="Random starts of EM beside the usual. Default: 3.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
@@ -174,16 +177,16 @@ def consensus(
             heatmap=heatmap,
             difficulty=difficulty,
             qc_only=qc_only,
+            most_rejected=most_rejected,
             restarts=restarts,
             seed=seed,
         ),
     )
     control_alone = bool(options.whole(sets is not None, 0).qc_only)
-    inputs = command.read_inputs(clicks, shown, tiles, sets, qc_only=control_alone)
+    inputs = command.read_inputs(clicks, shown, tiles, sets, qc_only=control_alone, most_rejected=options.most_rejected)
     given = {"clicks": clicks, "shown": shown, "tiles": tiles, "sets": sets}
-    sources = [path for path in (clicks, shown, sets) if path]
     work = out / ".work" / "consensus"
-    plan = command.plan(inputs, sources, out, work, options)
+    plan = command.plan(inputs, given, out, work, options)
     stage = Stage(plan, work)
     if go([stage], resources, dry_run):
         command.print_summary(command.finish(inputs, out, plan, stage.ledger, given), out, console)

@@ -34,6 +34,7 @@ class Config(Settings):
     restarts: int = Field(default=3, ge=0)
     resamples: int = Field(default=RESAMPLES, ge=2)
     qc_only: bool | None = None
+    most_rejected: float = Field(default=0.1, ge=0, le=1)
     seed: int = Field(default=1, ge=0)
     pictures: int = Field(default=3, ge=0)
 

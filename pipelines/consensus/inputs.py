@@ -36,7 +36,13 @@ class Inputs:
 
 
 def read_inputs(
-    clicks: Path, shown: Path | None, tiles: Path, sets: Path | None = None, *, qc_only: bool = False
+    clicks: Path,
+    shown: Path | None,
+    tiles: Path,
+    sets: Path | None = None,
+    *,
+    qc_only: bool = False,
+    most_rejected: float = 1.0,
 ) -> Inputs:
     """Read and check everything.
 
@@ -46,6 +52,9 @@ def read_inputs(
         tiles: folder of images.
         sets: CSV with the columns tile and quality_control.
         qc_only: whether skill is told from quality-control tiles alone: who has not finished them takes no part.
+        most_rejected: share of the clicks that may make no sense; who made them looks as if they had not clicked.
+
+    Raises `InputError` for what cannot be used.
     """
     images = images_in(tiles)
     shapes = {name: _shape(path) for name, path in images.items()}
@@ -62,6 +71,12 @@ def read_inputs(
     else:
         seen = read_csv(shown, "table of shown tiles", ("tile", "worker"))
     crowd, rejected = checked(made, seen, shapes)
+    lost = rejected[rejected["table"] == "clicks"]
+    if len(lost) > most_rejected * len(made):
+        raise InputError(
+            f"{len(lost):,} of {len(made):,} clicks make no sense: {reasons(lost)}. Without them their workers would "
+            "look as if they had seen and not clicked: mend the table, or allow for it with --most-rejected"
+        )
     control = _quality_control(sets)
     unknown = sorted(set(control) - set(shapes))
     if unknown:
@@ -73,6 +88,12 @@ def read_inputs(
         )
     excluded = unfinished(crowd, control) if qc_only else {}
     return Inputs(crowd.without(set(excluded)), rejected, images, control, excluded)
+
+
+def reasons(rejected: pd.DataFrame) -> str:
+    """Why rows were left out, how many for each reason, with the first line of each."""
+    groups = rejected.groupby("reason", sort=False)["line"]
+    return "; ".join(f"{reason} ({len(lines):,}, the first on line {lines.iloc[0]})" for reason, lines in groups)
 
 
 def images_in(folder: Path) -> dict[str, Path]:

@@ -99,7 +99,9 @@ class Job:
             "converged": estimate.converged,
             "switched": estimate.switched if len(crowd.workers) else False,
             "capped": int(told["weight_capped"].sum()),
-            "below_chance": told.loc[told["reason"] != "", "worker"].tolist(),
+            "doubtful": {
+                str(reason): names.tolist() for reason, names in told[told["reason"] != ""].groupby("reason")["worker"]
+            },
         }
 
     def draw(self, numbers: range) -> Facts:

@@ -31,7 +31,7 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.consensus.config import Config
-from pipelines.consensus.inputs import Inputs
+from pipelines.consensus.inputs import Inputs, reasons
 from pipelines.consensus.job import BATCH, Job
 from volumetric.blocks.batches import Batches
 from volumetric.blocks.ledger import Ledger
@@ -47,15 +47,17 @@ BYTES_PER_CLICK = 1500
 TILE_BYTES = 60
 """A pixel of the tile at work, its heatmap and the density of its clicks: from their types."""
 
+FEW_VIEWERS = 5
+
 FIGURES_BYTES = 600 * 2**20
 
 
-def plan(inputs: Inputs, sources: list[Path], out: Path, work: Path, config: Config) -> Plan:
+def plan(inputs: Inputs, given: Mapping[str, Path | None], out: Path, work: Path, config: Config) -> Plan:
     """The work of a consensus.
 
     Args:
         inputs: as they were read.
-        sources: the files they were read from.
+        given: files and folder they were read from, by what they are; a folder is known by its tiles.
         out: folder of the results.
         work: of what lies between.
         config: with or without what its mode stands for.
@@ -73,7 +75,7 @@ def plan(inputs: Inputs, sources: list[Path], out: Path, work: Path, config: Con
         version=VERSION,
         config=whole.model_dump(mode="json"),
         inputs={
-            "files": files_identity(sources),
+            **{name: files_identity([path]) for name, path in given.items() if path and path.is_file()},
             "tiles": digest([crowd.tiles, crowd.shapes.tolist()]),
             "quality_control": list(inputs.quality_control),
         },
@@ -100,7 +102,7 @@ def finish(inputs: Inputs, out: Path, plan: Plan, ledger: Ledger, given: Mapping
         "version": versions()["volumetric"],
         "config": dict(plan.config),
         "inputs": {name: str(path.resolve()) if path else None for name, path in given.items()},
-        "tiles": len(crowd.tiles),
+        "tiles": int(crowd.shown["tile"].nunique()),
         "workers": len(crowd.workers),
         "excluded": len(inputs.excluded),
         "clicks": len(crowd.clicks),
@@ -120,19 +122,21 @@ def warnings_of(inputs: Inputs, skill: Facts) -> list[str]:
     crowd = inputs.crowd
     found = []
     if len(inputs.rejected):
-        first = inputs.rejected.iloc[0]
-        found.append(
-            f"{len(inputs.rejected):,} rows were left out (rejected.csv); the first, line {first['line']} of the table "
-            f"of {first['table']}: {first['reason']}"
-        )
+        found.append(f"rows left out: {reasons(inputs.rejected)}. They are in rejected.csv")
+    if not len(crowd.clicks):
+        found.append("nobody clicked anything")
     if inputs.excluded:
-        found.append(f"{len(inputs.excluded)} workers take no part (workers.csv says why)")
+        found.append(f"workers who take no part: {len(inputs.excluded)}. workers.csv says why")
     unseen = len(crowd.tiles) - crowd.shown["tile"].nunique()
     if unseen:
-        found.append(f"{unseen} tiles were shown to nobody: their heatmaps are empty")
-    if skill["below_chance"]:
-        names = ", ".join(skill["below_chance"][:5])
-        found.append(f"{len(skill['below_chance'])} workers click where others see no cell: {names}")
+        found.append(f"tiles that were shown to nobody: {unseen}. Their heatmaps are empty")
+    if crowd.viewers < FEW_VIEWERS:
+        found.append(
+            f"most tiles were seen by {crowd.viewers:g} workers or fewer: of fewer than {FEW_VIEWERS} hardly anything "
+            "can be told. See `volumetric crowd-size`"
+        )
+    for reason, names in skill["doubtful"].items():
+        found.append(f"{reason}: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}. They still count")
     if skill["switched"]:
         found.append("cells and their absence may have taken each other's place: most workers look wrong")
     if not skill["converged"]:
@@ -145,8 +149,7 @@ def print_summary(record: dict[str, Any], out: Path, console: Console) -> None:
     say = partial(console.print, highlight=False, soft_wrap=True)
     say(
         f"{record['clicks']:,} clicks of {record['workers']:,} workers on {record['tiles']:,} tiles: "
-        f"[bold]{record['candidates']:,}[/] candidates, [bold]{record['cells']:,}[/] more likely cells than not, "
-        f"{record['expected']:,.1f} cells expected"
+        f"[bold]{record['candidates']:,}[/] candidates, [bold]{record['cells']:,}[/] of them more likely cells than not"
     )
     say(f"clicks on one cell scatter by {record['scatter_px']:.2f} px")
     for warning in record["warnings"]:

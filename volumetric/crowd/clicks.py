@@ -142,7 +142,7 @@ class Crowd:
 
 
 def checked(
-    clicks: pd.DataFrame, shown: pd.DataFrame, shapes: Mapping[str, tuple[int, int]]
+    clicks: pd.DataFrame, shown: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], name: str = "clicks"
 ) -> tuple[Crowd, pd.DataFrame]:
     """The rows that make sense, and a table of those that do not, with the reason.
 
@@ -152,15 +152,16 @@ def checked(
         shown: columns tile, worker, and perhaps left, top, width, height where it was a part of the tile; what lies
             beyond the tile was not shown.
         shapes: pixels (y, x) of each tile by name.
+        name: of the table of clicks, for messages.
 
     Returns the crowd, and the rejected rows, columns `REJECTED_COLUMNS` with lines as an editor counts them.
 
     Raises `InputError` where columns are missing or a table has rows but none that makes sense.
     """
-    for name, table, needed in (("clicks", clicks, CLICK_COLUMNS), ("shown", shown, ("tile", "worker"))):
+    for what, table, needed in ((name, clicks, CLICK_COLUMNS), ("shown", shown, ("tile", "worker"))):
         missing = [column for column in needed if column not in table]
         if missing:
-            raise InputError(f"the table of {name} lacks {', '.join(missing)}: expected {', '.join(needed)}")
+            raise InputError(f"the table of {what} lacks {', '.join(missing)}: expected {', '.join(needed)}")
     parts = any(column in shown for column in VIEW)
     if parts and not all(column in shown for column in VIEW):
         raise InputError(f"parts of tiles need all of {', '.join(VIEW)}: the table of shown tiles has only some")
@@ -168,7 +169,7 @@ def checked(
     tiles = tuple(sorted(shapes))
     seen, lost_views = _views(shown, shapes, parts)
     workers = tuple(sorted(set(seen["worker"])))
-    made, lost_clicks = _clicks(clicks, shapes, seen)
+    made, lost_clicks = _clicks(clicks, shapes, seen, name)
     number = {"tile": {name: i for i, name in enumerate(tiles)}, "worker": {name: i for i, name in enumerate(workers)}}
     for table in (seen, made):
         for column, numbers in number.items():
@@ -211,7 +212,7 @@ def _views(
 
 
 def _clicks(
-    clicks: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], seen: pd.DataFrame
+    clicks: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], seen: pd.DataFrame, name: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = _named(clicks)
     for column in ("x", "y", "order", "t_ms"):
@@ -227,14 +228,21 @@ def _clicks(
             "there is no such tile": ~table["tile"].isin(list(shapes)),
             "x and y must be numbers": ~finite,
             "outside its tile": outside,
+            "its worker was not shown this tile": pd.Series(~_pairs(table).isin(_pairs(seen)), index=table.index),
             "its worker was not shown this place of the tile": ~_was_shown(table, seen),
         },
     )
-    again = table.duplicated([name for name in ("tile", "worker", "x", "y", "order", "t_ms") if name in table])
+    again = table.duplicated([column for column in ("tile", "worker", "x", "y", "order", "t_ms") if column in table])
     reason = reason.mask((reason == "") & again, "given twice")
-    kept, lost = _split("clicks", table, reason)
-    by = [name for name in ("order", "t_ms") if name in kept]
+    kept, lost = _split(name, table, reason)
+    lost = lost.assign(**{axis: clicks.loc[lost.index, axis] for axis in ("x", "y")})
+    by = [column for column in ("order", "t_ms") if column in kept]
     return (kept.sort_values(["tile", "worker", *by], kind="stable") if by else kept), lost
+
+
+def _pairs(table: pd.DataFrame) -> pd.MultiIndex:
+    """Tile and worker of each row."""
+    return pd.MultiIndex.from_frame(table[["tile", "worker"]])
 
 
 def _was_shown(clicks: pd.DataFrame, seen: pd.DataFrame) -> pd.Series:
