@@ -29,8 +29,8 @@ Image = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-TILE_PX = 1024
-"""Edge of a tile's core: with a halo of 48 px, 84% of the work is not overlap (512: 71%)."""
+TILE_PX = 512
+"""Edge of a tile's core: with a halo of 8 px, 94% of the work is not overlap, and the layers stay below 32 MiB."""
 
 
 SLICES_ON_GPU = 8
