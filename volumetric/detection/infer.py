@@ -160,11 +160,10 @@ def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Det
         detector: the network.
     """
     stride, seen = detector.settings.stride, 2 * detector.settings.neighbours + 1
-    stacks = np.zeros((together, seen, *contrast.shape[1:]), dtype=np.float32)
+    stacks = torch.zeros((together, seen, *contrast.shape[1:]), dtype=detector.dtype)
     for stack, k in zip(stacks, chosen, strict=False):
-        stack[:] = contrast[k : k + seen]
-    batch = torch.from_numpy(stacks).to(detector.device, detector.dtype, memory_format=torch.channels_last)
-    output = detector.network(batch)[: len(chosen)]
+        stack.copy_(torch.from_numpy(contrast[k : k + seen]))
+    output = detector.network(stacks.to(detector.device))[: len(chosen)]
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
     cells = torch.nonzero(local_maxima(output[:, 0], threshold))
     values = output[cells[:, 0], :, cells[:, 1], cells[:, 2]].cpu().numpy()
