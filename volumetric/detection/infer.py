@@ -201,10 +201,7 @@ def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
 
 def _mean_3x3(image: Image, at: Ints) -> npt.NDArray[np.float64]:
     """Mean around each pixel (y, x), the image's edge repeated; float64 (n,)."""
-    steps = (-1, 0, 1)
-    top, left = image.shape[0] - 1, image.shape[1] - 1
-    total = np.zeros(len(at))
-    for dy in steps:
-        for dx in steps:
-            total += image[np.clip(at[:, 0] + dy, 0, top), np.clip(at[:, 1] + dx, 0, left)]
-    return total / 9
+    around = at[:, :, None] + np.arange(-1, 2)
+    rows, columns = (np.clip(around[:, axis], 0, image.shape[axis] - 1) for axis in range(2))
+    means: npt.NDArray[np.float64] = image[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2), dtype=np.float64)
+    return means
