@@ -13,6 +13,7 @@ INTERVAL_S = 0.2
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
 LARGE_BYTES = 4 * 2**20
 KEPT_BYTES = 16 * 2**20
 """Free memory kept for small arrays, which come and go with every chunk."""
@@ -24,7 +25,8 @@ LARGEST_KEPT_BYTES = 32 * 2**20
 def give_back_large_blocks() -> None:
     """Let the C library return freed arrays of over 4 MiB to the system at once (Linux with glibc; nothing elsewhere).
 
-    Slabs of different levels would otherwise leave holes that only grow.
+    Slabs of different levels would otherwise leave holes that only grow. Threads begun later share one heap, as heaps
+    of their own have 64 MiB at most and come and go with what is larger.
     """
     _keep(LARGE_BYTES, KEPT_BYTES)
 
@@ -44,6 +46,7 @@ def _keep(largest: int, free: int) -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_THRESHOLD, largest)
             libc.mallopt(M_TRIM_THRESHOLD, free)
+            libc.mallopt(M_ARENA_MAX, 1)
 
 
 class MemoryMonitor:
