@@ -26,10 +26,11 @@ from rich.console import Console
 
 from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.memory import keep_large_blocks
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.detection.cells import FACTORS, cells_among
-from volumetric.detection.infer import detect_block, read_box
+from volumetric.detection.infer import TILE_PX, detect_block, read_box
 from volumetric.detection.model import Detector, load_detector
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
@@ -110,6 +111,7 @@ class Detection:
         """The 2-D peaks of a block."""
         field = _load_field(self.field_path, self.field_path.stat().st_mtime_ns)
         use_threads(self.threads)
+        keep_large_blocks()
         return {
             "peaks": detect_block(
                 arrays["image"],
@@ -252,7 +254,8 @@ def _block_cost(volume: Volume, grid: BlockGrid, detector: Detector) -> Cost:
     write = grid.block_at((0, 0, 0)).write
     read = read_box(write, volume.shape, detector)
     image = read.size * np.dtype(volume.dtype).itemsize
-    tile = min(read.shape[1], 1120) * min(read.shape[2], 1120)
+    edge = TILE_PX + 2 * detector.halo_px
+    tile = min(read.shape[1], edge) * min(read.shape[2], edge)
     return Cost(image, 0, 2 * image + tile * NETWORK_BYTES_PER_PIXEL)
 
 

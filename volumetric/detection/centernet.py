@@ -16,6 +16,9 @@ OUTPUTS = 5
 FEATURE_PX = 2
 """Pixels along an edge of the finest features: finer ones cost four times as much and tell no more."""
 
+ROWS = 8
+"""Rows of features that are brought to full precision together."""
+
 
 class CenterNet(nn.Module):
     """Contrast (n, 2 neighbours + 1, H, W) of a slice and its neighbours to (n, 5, H / stride, W / stride), float32.
@@ -61,7 +64,13 @@ class CenterNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         features = functional.dropout2d(self.head[:-1](self.backbone(image)), self.dropout, self.training)
-        # Scores of half precision would tie: the last layer keeps its own.
-        answers = self.head[-1](features.to(next(self.head[-1].parameters()).dtype))
-        out: torch.Tensor = functional.pixel_shuffle(answers, self.backbone.stride // self.stride)
+        out: torch.Tensor = functional.pixel_shuffle(self._answers(features), self.backbone.stride // self.stride)
         return out
+
+    def _answers(self, features: torch.Tensor) -> torch.Tensor:
+        """The last layer, in its own precision: scores of half precision would tie."""
+        last = self.head[-1]
+        dtype = next(last.parameters()).dtype
+        # A copy in full precision is twice as large: a few rows at a time stay in the processor's cache.
+        parts = (features,) if features.dtype == dtype else torch.split(features, ROWS, dim=2)
+        return torch.cat([last(part.to(dtype)) for part in parts], dim=2)

@@ -29,8 +29,8 @@ Image = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-TILE_PX = 1024
-"""Edge of a tile's core: with a halo of 48 px, 84% of the work is not overlap (512: 71%)."""
+TILE_PX = 512
+"""Edge of a tile's core: with a halo of 8 px, 94% of the work is not overlap, and the layers stay below 32 MiB."""
 
 
 SLICES_ON_GPU = 8
@@ -160,11 +160,10 @@ def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Det
         detector: the network.
     """
     stride, seen = detector.settings.stride, 2 * detector.settings.neighbours + 1
-    stacks = np.zeros((together, seen, *contrast.shape[1:]), dtype=np.float32)
+    stacks = torch.zeros((together, seen, *contrast.shape[1:]), dtype=detector.dtype)
     for stack, k in zip(stacks, chosen, strict=False):
-        stack[:] = contrast[k : k + seen]
-    batch = torch.from_numpy(stacks).to(detector.device, detector.dtype, memory_format=torch.channels_last)
-    output = detector.network(batch)[: len(chosen)]
+        stack.copy_(torch.from_numpy(contrast[k : k + seen]))
+    output = detector.network(stacks.to(detector.device))[: len(chosen)]
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
     cells = torch.nonzero(local_maxima(output[:, 0], threshold))
     values = output[cells[:, 0], :, cells[:, 1], cells[:, 2]].cpu().numpy()
@@ -187,7 +186,10 @@ def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
 
     Of equal neighbours the first in row order stays. Logits, as probabilities near 1 collapse to equal floats.
     """
-    best = functional.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
+    edged = functional.pad(logits, (1, 1, 1, 1), value=-torch.inf)
+    # One axis after the other: on a CPU a tenth of the time of a pooling over 3 x 3.
+    across = torch.maximum(torch.maximum(edged[..., :-2], edged[..., 1:-1]), edged[..., 2:])
+    best = torch.maximum(torch.maximum(across[:, :-2], across[:, 1:-1]), across[:, 2:])
     maxima = (logits == best) & (logits > threshold)
     around = functional.pad(maxima, (1, 1, 1, 0))
     rows, columns = logits.shape[1:]
@@ -199,10 +201,7 @@ def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
 
 def _mean_3x3(image: Image, at: Ints) -> npt.NDArray[np.float64]:
     """Mean around each pixel (y, x), the image's edge repeated; float64 (n,)."""
-    steps = (-1, 0, 1)
-    top, left = image.shape[0] - 1, image.shape[1] - 1
-    total = np.zeros(len(at))
-    for dy in steps:
-        for dx in steps:
-            total += image[np.clip(at[:, 0] + dy, 0, top), np.clip(at[:, 1] + dx, 0, left)]
-    return total / 9
+    around = at[:, :, None] + np.arange(-1, 2)
+    rows, columns = (np.clip(around[:, axis], 0, image.shape[axis] - 1) for axis in range(2))
+    means: npt.NDArray[np.float64] = image[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2), dtype=np.float64)
+    return means
