@@ -9,6 +9,7 @@ of cells, some easier to see than others.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,11 +89,6 @@ class Answers:
         shape = (self.n_items, self.n_workers * self.n_labels)
         column = self.worker * self.n_labels + self.label
         return sparse.csr_array((np.ones(len(self.item)), (self.item, column)), shape=shape)
-
-    @cached_property
-    def transposed(self) -> sparse.csr_array:
-        """The same, workers' answers as rows."""
-        return self.table.T.tocsr()
 
     @cached_property
     def votes(self) -> Floats:
@@ -260,8 +256,10 @@ def expect(answers: Answers, classes: Floats, chances: Floats) -> tuple[Floats, 
     """
     # Rows of the table are (worker, answer); the truth is what is asked for.
     logs = np.log(np.maximum(chances, LEAST)).transpose(0, 2, 1).reshape(-1, len(classes))
-    joint = answers.table @ logs + np.log(np.maximum(classes, LEAST))
-    total = logsumexp(joint, axis=1)
+    # Class by class, each in one piece of memory: an axis of two is slow to go along.
+    joint = np.stack([answers.table @ each for each in logs.T]).T + np.log(np.maximum(classes, LEAST))
+    highest = functools.reduce(np.maximum, joint.T)
+    total = highest + np.log(functools.reduce(np.add, np.exp(joint.T - highest)))
     return joint - total[:, None], total
 
 
@@ -275,8 +273,9 @@ def _maximise(
 
 def answer_counts(answers: Answers, posterior: Floats) -> Floats:
     """(n_workers, K, n_labels) how often each worker is thought to have given an answer to items of a class."""
-    counts = (answers.transposed @ posterior).reshape(answers.n_workers, answers.n_labels, posterior.shape[1])
-    return np.asarray(counts.transpose(0, 2, 1))
+    shape = (posterior.shape[1], answers.n_workers, answers.n_labels)
+    counts = np.stack([answers.table.T @ each for each in posterior.T]).reshape(shape)
+    return np.asarray(counts.transpose(1, 0, 2))
 
 
 def _normalised(counts: Floats, instead: Floats) -> Floats:

@@ -94,19 +94,34 @@ def intervals(
     rng = np.random.default_rng(seed)
     number = int(tile.max(initial=-1)) + 1
     drawn = np.empty((resamples, 2, answers.n_workers))
+    first, count = _alike(answers, tile)
+    kinds, start, own = answers.of_items(first), estimate.posterior[first], tile[first]
+    rests = RESAMPLE_GAIN * answers.n_workers
     for one in range(resamples):
-        weight = (rng.dirichlet(np.ones(number)) * number)[tile] if number else np.empty(0)
-        again = fit(
-            answers, estimate.prior, start=estimate.posterior, weight=weight, gain=RESAMPLE_GAIN * answers.n_workers
-        )
-        drawn[one] = _rates(answers, again, rng)
+        weight = rng.dirichlet(np.ones(number)) * number if number else np.empty(0)
+        again = fit(kinds, estimate.prior, start=start, weight=weight[own] * count, gain=rests)
+        drawn[one] = _rates(kinds, again.posterior * count[:, None], rng)
     ends = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
     return Intervals(ends[:, 0].T, ends[:, 1].T)
 
 
-def _rates(answers: Answers, estimate: Estimate, rng: np.random.Generator) -> Floats:
+def _alike(answers: Answers, tile: Ints) -> tuple[Bools, Ints]:
+    """Items of a tile of which the same was said are one kind: (n_items,) whether the first of it, and how many each.
+
+    Clicks of one worker alone are most candidates: there are far fewer kinds than items.
+    """
+    table, kinds = answers.table, dict[tuple[int, bytes, bytes], int]()
+    table.sort_indices()
+    rows = zip(tile.tolist(), table.indptr[:-1].tolist(), table.indptr[1:].tolist(), strict=True)
+    said = ((one, table.indices[a:b].tobytes(), table.data[a:b].tobytes()) for one, a, b in rows)
+    kind = np.array([kinds.setdefault(key, len(kinds)) for key in said], dtype=np.int64)
+    first = np.diff(np.maximum.accumulate(kind), prepend=-1) > 0
+    return first, np.bincount(kind, minlength=len(kinds))
+
+
+def _rates(answers: Answers, posterior: Floats, rng: np.random.Generator) -> Floats:
     """Sensitivity and specificity (2, n_workers), drawn given what the items are thought to be; Jeffreys' prior."""
-    counts = answer_counts(answers, estimate.posterior)
+    counts = answer_counts(answers, posterior)
     none, cell = counts[:, 0], counts[:, 1:].sum(axis=1)
     right, wrong = np.stack([cell[:, 1], none[:, 0]]), np.stack([cell[:, 0], none[:, 1]])
     return np.asarray(rng.beta(right + 0.5, wrong + 0.5))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -20,22 +21,25 @@ def gaussian_sum(shape: tuple[int, int], centres: Floats, height: Floats, sigma:
         sigma: in pixels.
         cut: radius in sigmas, round.
     """
-    return _drawn(np.zeros(shape), np.column_stack([centres, height]), sigma, cut * sigma, np.add)
+    grid = np.zeros(shape)
+    _draw(grid, np.column_stack([centres, height]).astype(np.float64), sigma, cut * sigma, True)
+    return grid
 
 
 def gaussian_max(shape: tuple[int, int], centres: Floats, height: Floats, sigma: float, cut: float = 4.0) -> Floats:
     """The highest of Gaussians (Y, X), at least 0: near neighbours do not add up; arguments as above."""
-    return _drawn(np.zeros(shape), np.column_stack([centres, height]), sigma, cut * sigma, np.maximum)
-
-
-def _drawn(grid: Floats, rows: Floats, sigma: float, reach: float, join: Callable[..., Floats]) -> Floats:
-    """The grid with a Gaussian for each row of y, x and height joined to it."""
-    low = np.maximum(np.ceil(rows[:, :2] - reach), 0).astype(np.int64)
-    high = np.minimum(np.floor(rows[:, :2] + reach) + 1, grid.shape).astype(np.int64)
-    for (y, x, height), (y0, x0), (y1, x1) in zip(rows, low, high, strict=True):
-        if y1 <= y0 or x1 <= x0:
-            continue
-        squared = ((np.arange(y0, y1) - y) ** 2)[:, None] + (np.arange(x0, x1) - x) ** 2
-        window = grid[y0:y1, x0:x1]
-        join(window, np.where(squared < reach**2, height * np.exp(-squared / (2 * sigma**2)), 0.0), out=window)
+    grid = np.zeros(shape)
+    _draw(grid, np.column_stack([centres, height]).astype(np.float64), sigma, cut * sigma, False)
     return grid
+
+
+@numba.njit(nogil=True, cache=True)
+def _draw(grid: Floats, rows: Floats, sigma: float, reach: float, add: bool) -> None:
+    """Join a Gaussian for each row of y, x and height to the grid: added to what is there, or where it is higher."""
+    for y, x, height in rows:
+        for row in range(max(math.ceil(y - reach), 0), min(math.floor(y + reach) + 1, grid.shape[0])):
+            for column in range(max(math.ceil(x - reach), 0), min(math.floor(x + reach) + 1, grid.shape[1])):
+                squared = (row - y) ** 2 + (column - x) ** 2
+                if squared < reach**2:
+                    value = height * math.exp(-squared / (2 * sigma**2))
+                    grid[row, column] = grid[row, column] + value if add else max(grid[row, column], value)
