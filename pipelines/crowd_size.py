@@ -131,10 +131,10 @@ class Job:
 def _figure(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(table["workers"], table["f1"], "o", color=MUTED, markersize=3, alpha=0.6)
-    for column, colour, name in (("f1", ACCENT, "best F1"), ("f1_at_half", MUTED, "F1 of what is more likely a cell")):
+    for column, colour, name in (("f1", MUTED, "best F1"), ("f1_at_half", ACCENT, "F1 of what is more likely a cell")):
         mean = table.groupby("workers")[column].mean()
-        axes.plot(mean.index, mean, color=colour, marker="o", label=name)
+        axes.plot(mean.index, mean, color=colour, marker="o", markersize=4, label=f"{name}; crosses: each crowd")
+        axes.plot(table["workers"], table[column], "x", color=colour, markersize=4, alpha=0.6)
     axes.set(xlabel="workers who see a tile", ylabel="F1", ylim=(0, 1))
     axes.legend(frameon=False)
     plain_axes(axes)
@@ -169,9 +169,12 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
         figures = (f"{row[name]:.3f}" for name in FIGURES[:3])
         table.add_row(str(row["workers"]), *figures, f"{row['expected']:,.0f}")
     console.print(table)
-    best = max(row["f1"] for row in facts["rows"])
-    enough = next(row["workers"] for row in facts["rows"] if row["f1"] >= best - ENOUGH)
-    if enough == facts["rows"][-1]["workers"]:
-        say(f"F1 still rises at {enough} workers a tile: try more with --people. Look at {out / 'crowd-size.png'}")
-    else:
-        say(f"{enough} workers a tile are enough: more bring no {ENOUGH:g} of F1. Look at {out / 'crowd-size.png'}")
+    rows = facts["rows"]
+    best = max(row["f1_at_half"] for row in rows)
+    enough = next(row["workers"] for row in rows if row["f1_at_half"] >= best - ENOUGH)
+    if enough < rows[-1]["workers"]:
+        say(f"{enough} workers a tile do as well as more: these bring no {ENOUGH:g} of F1 at 1/2")
+    elif len(rows) > 1:
+        say(f"F1 at 1/2 still rises at {enough} workers a tile: try more with --people")
+    say("F1 at 1/2 is of what is more likely a cell than not; the best F1 takes a threshold that only truth can tell")
+    say(f"look at {out / 'crowd-size.png'}")

@@ -49,6 +49,8 @@ def agreement_figure(
         axes[0, 1].axhline(ceiling, color=ALARM, linewidth=1, linestyle="--")
         axes[0, 1].annotate("two experts", (0.02, ceiling), xycoords=("axes fraction", "data"), color=ALARM, fontsize=8)
     axes[0, 2].set(xlabel="points a tile that no expert marked", ylabel="recall", ylim=(0, 1.02), title="FROC")
+    axes[0, 2].set_xscale("symlog", linthresh=1)
+    axes[0, 2].set_xlim(left=0)
     for ax, by, title in ((axes[1, 0], "crowding", "other marks within 20 px"), (axes[1, 1], "snr", "signal to noise")):
         _bars(ax, table[table["by"] == by], title)
     _workers(axes[1, 2], workers)
@@ -61,10 +63,10 @@ def _bars(ax: Axes, rows: pd.DataFrame, title: str) -> None:
     place = np.arange(len(rows))
     for shift, name, colour in ((-0.2, "recall", LEFT), (0.2, "precision", RIGHT)):
         ax.bar(place + shift, rows[name].fillna(0), width=0.36, color=colour, label=name)
-    labels = [f"{group}\n{marks}" for group, marks in zip(rows["group"], rows["marks"], strict=True)]
+    labels = [f"{group}\n{marks} marks" for group, marks in zip(rows["group"], rows["marks"], strict=True)]
     ax.set_xticks(place, labels, fontsize=7)
-    ax.set(ylim=(0, 1.02), title=f"by {title} (and marks)")
-    ax.legend(fontsize=8, loc="lower right", framealpha=0.9, edgecolor="none")
+    ax.set(ylim=(0, 1.02), title=f"by {title}, experts excluded")
+    ax.legend(fontsize=8, loc="lower center", ncols=2, framealpha=0.9, edgecolor="none")
 
 
 def _workers(ax: Axes, workers: pd.DataFrame) -> None:

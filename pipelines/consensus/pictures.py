@@ -9,12 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from scipy import stats
 
-from pipelines.report.picture import ACCENT, ALARM, INK, LEFT, MUTED, RIGHT, plain_axes
+from pipelines.report.picture import ALARM, INK, LEFT, MUTED, RIGHT, plain_axes
 from volumetric.crowd.candidates import Candidates
 
 Floats = npt.NDArray[np.float64]
@@ -65,7 +63,10 @@ def _skill(ax: Axes, told: pd.DataFrame) -> None:
     ax.set(xlabel="1 - specificity", ylabel="sensitivity", ylim=(0, 1.02), title="skill, with 95% intervals")
     for name, colour in GROUPS.items():
         ax.scatter([], [], color=colour, s=18, label=f"clicks {_WORDS[name]} than others")
-    ax.legend(frameon=False, fontsize=7, loc="lower right")
+    for doubtful in np.flatnonzero(told["reason"].fillna("") != ""):
+        name = str(told["worker"].iloc[doubtful])
+        ax.annotate(name, (float(x.iloc[doubtful]), float(y.iloc[doubtful])), fontsize=6, color=ALARM)
+    ax.legend(frameon=False, fontsize=7, loc="center right")
 
 
 _WORDS = {"below": "less", "mixed": "now less, now more", "above": "more"}
@@ -116,32 +117,31 @@ def _groups(ax: Axes, told: pd.DataFrame) -> None:
 def steps_figure(
     image: npt.NDArray[Any], found: Candidates, posterior: Floats, heatmap: npt.NDArray[np.float32]
 ) -> Figure:
-    """Four panels of one tile: its clicks by worker, candidates, what is thought of them, the heatmap."""
-    figure = Figure(figsize=(13, 13 * image.shape[0] / image.shape[1]), layout="constrained")
+    """Four panels of one tile: the tile itself, its clicks by candidate, which are cells, the heatmap."""
+    figure = Figure(figsize=(13, 13.4 * image.shape[0] / image.shape[1]), layout="constrained")
     axes = figure.subplots(2, 2)
     low, high = np.percentile(image, [1, 99.8])
     for ax in axes.flat:
         ax.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1))
         ax.set_axis_off()
-    tile = found.tile
-    colours = colormaps["hsv"](np.linspace(0, 1, len(tile.viewers), endpoint=False))
-    who = np.searchsorted(tile.viewers, tile.worker)
-    axes[0, 0].scatter(tile.yx[:, 1], tile.yx[:, 0], s=6, c=colours[who] if len(who) else None, linewidths=0)
-    axes[0, 0].set_title(f"{len(tile.yx):,} clicks of {len(tile.viewers)} viewers", fontsize=10)
-    kept = found.member >= 0
+    tile, kept, sure = found.tile, found.member >= 0, posterior >= 0.5
+    axes[0, 0].set_title(tile.tile, fontsize=10)
     shuffled = np.random.default_rng(0).permutation(max(len(found.yx), 1))
     hue = colormaps["hsv"](shuffled / len(shuffled))
-    axes[0, 1].scatter(
-        tile.yx[kept, 1], tile.yx[kept, 0], s=6, c=hue[found.member[kept]] if kept.any() else None, linewidths=0
+    yx = tile.yx[kept]
+    axes[0, 1].scatter(yx[:, 1], yx[:, 0], s=6, c=hue[found.member[kept]] if len(yx) else None, linewidths=0)
+    axes[0, 1].set_title(
+        f"{len(tile.yx):,} clicks of {len(tile.viewers)} viewers; of one colour, one of {len(found.yx):,} candidates",
+        fontsize=10,
     )
-    axes[0, 1].set_title(f"{len(found.yx):,} candidates", fontsize=10)
-    ring = colormaps["viridis"](posterior)
-    axes[1, 0].scatter(found.yx[:, 1], found.yx[:, 0], s=26, facecolors="none", edgecolors=ring, linewidths=1)
-    axes[1, 0].set_title(f"posterior: {posterior.sum():.1f} cells expected", fontsize=10)
-    scale = ScalarMappable(Normalize(0, 1), "viridis")
-    figure.colorbar(scale, ax=axes[1, 0], shrink=0.7, location="left")
-    shown = axes[1, 1].imshow(np.where(heatmap < FAINT, np.nan, heatmap), cmap="magma", vmin=0, vmax=1, alpha=0.75)
+    axes[1, 0].scatter(found.yx[~sure, 1], found.yx[~sure, 0], s=3, color=MUTED, linewidths=0, alpha=0.7)
+    axes[1, 0].scatter(
+        found.yx[sure, 1], found.yx[sure, 0], s=30, facecolors="none", edgecolors="#ffd400", linewidths=1
+    )
+    axes[1, 0].set_title(
+        f"{sure.sum():,} candidates that are more likely cells than not; grey: the others", fontsize=10
+    )
+    shown = axes[1, 1].imshow(np.where(heatmap < FAINT, np.nan, heatmap), cmap="plasma", vmin=0, vmax=1, alpha=0.75)
     axes[1, 1].set_title("heatmap", fontsize=10)
     figure.colorbar(shown, ax=axes[1, 1], shrink=0.7, location="right")
-    figure.suptitle(tile.tile, color=ACCENT)
     return figure

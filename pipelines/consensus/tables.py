@@ -14,7 +14,14 @@ from volumetric.crowd.workers import Intervals, clicks_per_tile, false_rate, vol
 
 CANDIDATE_COLUMNS = ("tile", "x", "y", "posterior", "confidence", "n_clicked", "n_shown", "log_odds")
 
-BELOW_CHANCE = "clicks where others see no cell: below chance"
+BELOW_CHANCE, IDLE, REPEATS = "below chance", "hardly clicks", "clicks one place over and over"
+"""Why a worker is doubtful: surely more often on no cell than on a cell; hardly ever on one; few places."""
+
+IDLE_SENSITIVITY = 0.1
+"""Below which the whole interval lies of who hardly clicks."""
+
+MOST_REPEATS = 0.5
+"""Share of clicks that only repeat another."""
 
 
 def candidate_rows(tiles: Sequence[Candidates], estimate: Estimate) -> pd.DataFrame:
@@ -45,7 +52,19 @@ def worker_rows(inputs: Inputs, tiles: Sequence[Candidates], estimate: Estimate,
     weights = weights_of(estimate.sensitivity, estimate.specificity)
     per_tile = clicks_per_tile(crowd)
     chosen = [crowd.tiles.index(name) for name in inputs.quality_control] or list(range(len(crowd.tiles)))
-    opposite = estimate.sensitivity + estimate.specificity < 1
+    clicks = np.nansum(per_tile, axis=1).astype(np.int64)
+    counted = np.zeros(len(crowd.workers), dtype=np.int64)
+    for tile in tiles:
+        np.add.at(counted, tile.tile.worker, 1)
+    reason = np.select(
+        [
+            clicks - counted > MOST_REPEATS * np.maximum(clicks, 1),
+            ends.sensitivity[:, 1] + ends.specificity[:, 1] < 1,
+            ends.sensitivity[:, 1] < IDLE_SENSITIVITY,
+        ],
+        [REPEATS, BELOW_CHANCE, IDLE],
+        "",
+    )
     table = pd.DataFrame(
         {
             "worker": pd.Series(crowd.workers, dtype=object),
@@ -59,11 +78,12 @@ def worker_rows(inputs: Inputs, tiles: Sequence[Candidates], estimate: Estimate,
             "weight_negative": weights.negative,
             "weight_capped": weights.capped,
             "false_clicks_per_mpx": false_rate(tiles, estimate.cell, len(crowd.workers)),
-            "n_clicks": np.nansum(per_tile, axis=1).astype(np.int64),
+            "n_clicks": clicks,
+            "n_repeats": clicks - counted,
             "n_shown": np.isfinite(per_tile).sum(axis=1),
             "volume_group": volume_group(per_tile[:, chosen]),
             "excluded": False,
-            "reason": np.where(opposite, BELOW_CHANCE, ""),
+            "reason": reason,
         }
     )
     excluded = inputs.excluded

@@ -158,7 +158,7 @@ def test_rows_that_make_no_sense_are_told_one_by_one(crowd: Path, made: Path, tm
     (tmp_path / "clicks.csv").write_text(lines + bad)
     shown = ("--shown", crowd / "shown.csv", "--tiles", crowd / "tiles" / "tiles", "--config", crowd / "quick.toml")
     assert go("consensus", tmp_path / "clicks.csv", *shown, "--out", tmp_path / "out") == 0
-    assert "4 rows were left out" in " ".join(capsys.readouterr().out.split())
+    assert f"there is no such tile (1, the first on line {len(lines.splitlines()) + 2})" in capsys.readouterr().out
     rejected = pd.read_csv(tmp_path / "out" / "rejected.csv")
     first = len(lines.splitlines()) + 1
     assert rejected["line"].tolist() == [first, first + 1, first + 2, first + 3]
@@ -166,9 +166,21 @@ def test_rows_that_make_no_sense_are_told_one_by_one(crowd: Path, made: Path, tm
         "x and y must be numbers",
         "there is no such tile",
         "outside its tile",
-        "its worker was not shown this place of the tile",
+        "its worker was not shown this tile",
     ]
     assert (tmp_path / "out" / "candidates.csv").read_bytes() == (made / "candidates.csv").read_bytes()
+
+
+def test_too_many_rows_without_sense_are_refused(crowd: Path, tmp_path: Path, capsys) -> None:
+    clicks = pd.read_csv(crowd / "clicks.csv")
+    clicks.loc[: len(clicks) // 4, "tile"] = "nowhere"
+    clicks.to_csv(tmp_path / "clicks.csv", index=False)
+    given = ("--shown", crowd / "shown.csv", "--tiles", crowd / "tiles" / "tiles", "--config", crowd / "quick.toml")
+    assert go("consensus", tmp_path / "clicks.csv", *given, "--out", tmp_path / "out") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "clicks make no sense: there is no such tile" in said
+    assert not (tmp_path / "out").exists()
+    assert go("consensus", tmp_path / "clicks.csv", *given, "--most-rejected", 0.5, "--out", tmp_path / "out") == 0
 
 
 def test_an_extract_of_caesar_is_the_same_as_the_tables(crowd: Path, made: Path, tmp_path: Path) -> None:
@@ -299,7 +311,7 @@ def test_how_many_people_are_needed(tmp_path: Path, capsys) -> None:
     for workers, out in ((1, tmp_path / "one"), (3, tmp_path / "three")):
         assert go(*command, out, *small, "--workers", workers) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "F1 still rises at 12" in said
+    assert "F1 at 1/2 still rises at 12" in said
     table = pd.read_csv(tmp_path / "one" / "crowd-size.csv")
     assert len(table) == 6
     means = table.groupby("workers")["f1"].mean()

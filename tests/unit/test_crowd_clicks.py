@@ -91,8 +91,8 @@ def test_time_tells_the_order_where_it_is_not_given_and_no_number_comes_last() -
         ("c,ann,0,4,4", "there is no such tile"),
         (",ann,0,4,4", "no tile or no worker is named"),
         ("a, ,0,4,4", "no tile or no worker is named"),
-        ("b,bob,0,4,4", "its worker was not shown this place of the tile"),
-        ("a,zoe,0,4,4", "its worker was not shown this place of the tile"),
+        ("b,bob,0,4,4", "its worker was not shown this tile"),
+        ("a,zoe,0,4,4", "its worker was not shown this tile"),
         ("a,bob,0,5,6", "given twice"),
     ],
 )
@@ -172,7 +172,7 @@ def test_nobody_was_shown_anything() -> None:
         (CLICKS, "tile,worker,left,top\na,ann,0,0\n", "parts of tiles need all of left, top, width, height"),
         ("tile,worker,x,y\na,ann,,1\nb,bob,1,1\n", SHOWN, "no row of the table of clicks .*line 2 .*must be numbers"),
         (CLICKS, "tile,worker\nz,ann\n", "no row of the table of shown .*line 2 .tile 'z'.*ann.*no such tile"),
-        (CLICKS, "tile,worker\n", "no row of the table of clicks .*was not shown this place"),
+        (CLICKS, "tile,worker\n", "no row of the table of clicks .*was not shown this tile"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(clicks: str, shown: str, message: str) -> None:

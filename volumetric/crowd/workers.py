@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from volumetric.crowd.candidates import Candidates
 from volumetric.crowd.clicks import Crowd
-from volumetric.crowd.reliability import Answers, Estimate, answer_counts, fit
+from volumetric.crowd.reliability import Answers, Estimate, answer_counts, fit, over_classes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -100,7 +100,7 @@ def intervals(
     for one in range(resamples):
         weight = rng.dirichlet(np.ones(number)) * number if number else np.empty(0)
         again = fit(kinds, estimate.prior, start=start, weight=weight[own] * count, gain=rests)
-        drawn[one] = _rates(kinds, again.posterior * count[:, None], rng)
+        drawn[one] = _rates(kinds, again, again.posterior * count[:, None], rng)
     ends = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
     return Intervals(ends[:, 0].T, ends[:, 1].T)
 
@@ -119,12 +119,11 @@ def _alike(answers: Answers, tile: Ints) -> tuple[Bools, Ints]:
     return first, np.bincount(kind, minlength=len(kinds))
 
 
-def _rates(answers: Answers, posterior: Floats, rng: np.random.Generator) -> Floats:
-    """Sensitivity and specificity (2, n_workers), drawn given what the items are thought to be; Jeffreys' prior."""
-    counts = answer_counts(answers, posterior)
-    none, cell = counts[:, 0], counts[:, 1:].sum(axis=1)
-    right, wrong = np.stack([cell[:, 1], none[:, 0]]), np.stack([cell[:, 0], none[:, 1]])
-    return np.asarray(rng.beta(right + 0.5, wrong + 0.5))
+def _rates(answers: Answers, again: Estimate, posterior: Floats, rng: np.random.Generator) -> Floats:
+    """Sensitivity and specificity (2, n_workers), drawn given what the items are thought to be, with the prior."""
+    counts = answer_counts(answers, posterior) + again.prior.answers
+    clicks = rng.beta(counts[..., 1] + 0.5, counts[..., 0] + 0.5)
+    return np.stack([over_classes(again.classes[1:], clicks[:, 1:]), 1 - clicks[:, 0]])
 
 
 def false_rate(tiles: Sequence[Candidates], posterior: Floats, n_workers: int) -> Floats:
