@@ -63,7 +63,7 @@ def _skill(ax: Axes, told: pd.DataFrame) -> None:
     ax.set(xlabel="1 - specificity", ylabel="sensitivity", ylim=(0, 1.02), title="skill, with 95% intervals")
     for name, colour in GROUPS.items():
         ax.scatter([], [], color=colour, s=18, label=f"clicks {_WORDS[name]} than others")
-    for doubtful in np.flatnonzero(told["reason"].fillna("") != ""):
+    for doubtful in np.flatnonzero(told["reason"].astype(object).fillna("") != ""):
         name = str(told["worker"].iloc[doubtful])
         ax.annotate(name, (float(x.iloc[doubtful]), float(y.iloc[doubtful])), fontsize=6, color=ALARM)
     ax.legend(frameon=False, fontsize=7, loc="center right")

@@ -39,10 +39,13 @@ FAR = 8.0
 """Times the usual scatter within which pairs are looked at."""
 
 STEPS = 4
-"""Of the grid of the density, in one scatter."""
+"""Of the grid of the density, in one width."""
 
 REACH = 2.5
-"""Scatters within which a click belongs to a peak."""
+"""Widths within which a click belongs to a peak."""
+
+MANY_VIEWERS = 30
+"""Of a tile, whose clicks are smoothed by their scatter alone; fewer clicks need a wider Gaussian."""
 
 ROUNDS = 2
 """Times that peaks are moved to the middle of the clicks that were given to them."""
@@ -62,11 +65,16 @@ class DensityPeaks:
         if not self.scatter_px > 0:
             raise InputError(f"the scatter of clicks must be positive, got {self.scatter_px} px")
 
+    def width_px(self, viewers: int) -> float:
+        """Of the Gaussian: it falls with the sixth root of the sample, as in two dimensions it should (Scott 1992)."""
+        return float(self.scatter_px * max(MANY_VIEWERS / max(viewers, 1), 1.0) ** (1 / 6))
+
     def __call__(self, tile: TileClicks) -> Ints:
         """Groups of clicks; see `candidates.Maker`."""
         if not len(tile.yx):
             return np.empty(0, dtype=np.int64)
-        places, reach = _peaks(tile.yx, self.scatter_px), REACH * self.scatter_px
+        width = self.width_px(len(tile.viewers))
+        places, reach = _peaks(tile.yx, width), REACH * width
         for _ in range(ROUNDS):
             member = assign(tile, places, reach)
             moved = centres(tile.yx, member, len(places))
@@ -77,14 +85,14 @@ class DensityPeaks:
         return np.unique(member, return_inverse=True)[1].astype(np.int64)
 
 
-def _peaks(yx: Floats, scatter_px: float) -> Floats:
+def _peaks(yx: Floats, width_px: float) -> Floats:
     """Maxima of the density, of equal neighbours the first."""
-    step = scatter_px / STEPS
-    corner = yx.min(axis=0) - 2 * scatter_px
+    step = width_px / STEPS
+    corner = yx.min(axis=0) - 2 * width_px
     places = (yx - corner) / step
     shape = np.ceil(places.max(axis=0) + 2 * STEPS).astype(np.int64) + 1
     unique, count = np.unique(places, axis=0, return_counts=True)
-    density = gaussian_sum((int(shape[0]), int(shape[1])), unique, count.astype(np.float64), STEPS, cut=3.0)
+    density = gaussian_sum((int(shape[0]), int(shape[1])), unique, count.astype(np.float64), STEPS)
     peaks: Floats = local_maxima(density, 0.5) * step + corner
     return peaks
 
