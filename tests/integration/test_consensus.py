@@ -126,6 +126,17 @@ def test_heatmaps_are_of_the_tiles_and_can_be_learned_from(made: Path, crowd: Pa
     np.testing.assert_array_equal(tiles[0].heatmap[0], store.read(TILES[0]))
 
 
+def test_a_detector_is_judged_by_the_ground_truth(made: Path) -> None:
+    with contextlib.chdir(made.parent):
+        assert go(*documented("evaluate"), "--device", "cpu") == 0
+    metrics = read_json(made.parent / "evaluation" / "metrics.json")
+    peaks = pd.read_csv(made / "peaks.csv")
+    # Of each heatmap, maxima of at least .3 of the highest.
+    highest = peaks.groupby("tile")["confidence"].transform("max")
+    assert metrics["n_truth"] == (peaks["confidence"] >= 0.3 * highest).sum()
+    assert metrics["n_tiles"] == len(TILES)
+
+
 def test_there_are_pictures(made: Path) -> None:
     assert imread(made / "workers.png").std() > 0.01
     pictures = sorted((made / "steps").iterdir())
