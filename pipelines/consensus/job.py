@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +106,9 @@ class Job:
 
     def draw(self, numbers: range) -> Facts:
         """Write the heatmaps of some tiles, and what is read off them."""
-        rows = self._rows_of(numbers)
         peaks, confident = [], []
-        for found, (posterior, _) in zip(self._formed(numbers), rows, strict=True):
+        for found in self._formed(numbers):
+            posterior = self._posterior(found)
             heatmap = self._heatmap(found, posterior)
             self.heatmaps.write(found.tile.tile, heatmap)
             write_heatmap_tiff(self.out / "truth" / f"{found.tile.tile}{HEATMAP}.tif", heatmap)
@@ -166,19 +166,14 @@ class Job:
         told = pd.read_csv(self.out / "workers.csv", dtype={"worker": str}).set_index("worker")["weight_positive"]
         return told.loc[list(self.inputs.crowd.workers)].to_numpy(dtype=np.float64)
 
-    def _rows_of(self, numbers: range) -> Iterator[tuple[Floats, pd.DataFrame]]:
-        rows = self._candidate_rows
-        for number in numbers:
-            own = rows.get(self.inputs.crowd.tiles[number], self._no_rows)
-            yield own["posterior"].to_numpy(dtype=np.float64), own
+    def _posterior(self, found: Candidates) -> Floats:
+        """Of the candidates of a tile."""
+        return self._posteriors.get(found.tile.tile, np.empty(0))
 
     @cached_property
-    def _candidate_rows(self) -> dict[str, pd.DataFrame]:
-        return {str(name): rows for name, rows in read_table(self.work / "candidates.parquet").groupby("tile")}
-
-    @cached_property
-    def _no_rows(self) -> pd.DataFrame:
-        return pd.DataFrame({name: pd.Series(dtype=np.float64) for name in CANDIDATE_COLUMNS})
+    def _posteriors(self) -> dict[str, Floats]:
+        rows = read_table(self.work / "candidates.parquet", ["tile", "posterior"])
+        return {str(tile): own.to_numpy(dtype=np.float64) for tile, own in rows.groupby("tile")["posterior"]}
 
     def _shown_in_pictures(self, table: pd.DataFrame) -> list[int]:
         """Tiles from few cells to many, evenly."""
@@ -194,8 +189,7 @@ class Job:
         source = open_image(self.inputs.images[name])
         image = read(source, Box.of_shape(source.shape))[0]
         found = self._formed(range(number, number + 1))[0]
-        (posterior, _), *_ = self._rows_of(range(number, number + 1))
-        return steps_figure(image, found, posterior, self.heatmaps.read(name))
+        return steps_figure(image, found, self._posterior(found), self.heatmaps.read(name))
 
     def _picture(self, path: Path, figure: Figure) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
