@@ -145,8 +145,11 @@ def _cells(rows: Floats, settings: LinkSettings) -> pd.DataFrame:
     if len(rows) == 0:
         return pd.DataFrame({name: np.empty(0) for name in CELL_COLUMNS}).astype({"n_slices": np.int64})
     first = np.flatnonzero(np.diff(rows[:, _CHAIN], prepend=-1.0))
-    chains = zip(first, [*first[1:], len(rows)], strict=True)
-    starts = np.concatenate([a + _cuts(rows[a:b, _SCORE], settings) for a, b in chains])
+    length = np.diff(first, append=len(rows))
+    # Most chains are too short to be cut, and are many.
+    long = length > min(2, settings.max_slices)
+    cuts = [a + _cuts(rows[a : a + n, _SCORE], settings) for a, n in zip(first[long], length[long], strict=True)]
+    starts = np.sort(np.concatenate([first[~long], *cuts]))
     count = np.diff(starts, append=len(rows))
     best = np.maximum.reduceat(rows[:, _SCORE], starts)
     # Light, not its arcsinh, tells where a cell's middle is; a little of the score where there is none.
