@@ -71,6 +71,8 @@ class CenterNet(nn.Module):
         """The last layer, in its own precision: scores of half precision would tie."""
         last = self.head[-1]
         dtype = next(last.parameters()).dtype
-        # A copy in full precision is twice as large: a few rows at a time stay in the processor's cache.
-        parts = (features,) if features.dtype == dtype else torch.split(features, ROWS, dim=2)
+        # A copy in full precision is twice as large: a few rows at a time stay in the processor's cache. While it
+        # learns, gradients would be summed in another order, and the same seed give another network.
+        whole = self.training or features.dtype == dtype
+        parts = (features,) if whole else torch.split(features, ROWS, dim=2)
         return torch.cat([last(part.to(dtype)) for part in parts], dim=2)
