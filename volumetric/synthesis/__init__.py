@@ -1,0 +1,1 @@
+"""Tiles that are made up, with the cells in them known."""
