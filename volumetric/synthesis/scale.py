@@ -20,8 +20,8 @@ Scale = Literal["brain", "contrast"]
 BLACK, WHITE = 0.001, 0.999
 """Quantiles of a brain's pixels."""
 
-LOWEST, HIGHEST = -2.0, 3.0
-"""Contrast shown as 0 and 1: real tiles have a thousandth of their pixels beyond each."""
+LOWEST, HIGHEST = -2.5, 4.0
+"""Contrast shown as 0 and 1: hardly a pixel of real tiles lies beyond."""
 
 GREY_LEVEL, GREY_UNIT = 2000.0, 25.0
 """Grey value of a plane's background, and of a noise level, where contrast becomes an image again."""
