@@ -28,9 +28,10 @@ from volumetric.detection.tileset import HEATMAP, open_image
 from volumetric.geometry.box import Box
 from volumetric.imaging.maxima import local_maxima
 from volumetric.storage.atomic import read_json, replacing, write_json
-from volumetric.storage.heatmaps import HeatmapStore, write_heatmap_tiff
+from volumetric.storage.heatmaps import HeatmapStore
 from volumetric.storage.sources.source import read
 from volumetric.storage.tables import read_table, write_csv, write_table
+from volumetric.storage.tiff import write_tiff
 
 Floats = npt.NDArray[np.float64]
 
@@ -111,7 +112,7 @@ class Job:
             posterior = self._posterior(found)
             heatmap = self._heatmap(found, posterior)
             self.heatmaps.write(found.tile.tile, heatmap)
-            write_heatmap_tiff(self.out / "truth" / f"{found.tile.tile}{HEATMAP}.tif", heatmap)
+            write_tiff(self.out / "truth" / f"{found.tile.tile}{HEATMAP}.tif", heatmap)
             confident.append(_highest_near(heatmap, found.yx))
             at = local_maxima(heatmap, LEAST_PEAK)
             peaks.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,39 +12,7 @@ from matplotlib.figure import Figure
 from volumetric.learn.loop import Check
 from volumetric.storage.tables import write_csv
 
-KEEP_EVERY = 100
 SMOOTH_STEPS = 50
-
-
-@dataclass
-class LossLog:
-    """Losses by step, kept in a file with which a resumed training goes on."""
-
-    path: Path
-    steps: int
-    losses: list[float] = field(default_factory=list)
-
-    def add(self, step: int, loss: float) -> None:
-        """Enter the loss of a step; after an interruption, of the step with which it goes on."""
-        if step != len(self.losses):
-            self.losses = self._kept()[:step]
-        self.losses.append(loss)
-        if (step + 1) % KEEP_EVERY == 0:
-            self.keep()
-
-    def keep(self) -> None:
-        """Write what was added; nothing where a training was finished before."""
-        if self.losses:
-            write_csv(self.path, pd.DataFrame({"loss": self.losses}))
-
-    @property
-    def last(self) -> float:
-        """Mean of the last tenth; NaN before the first step."""
-        losses = self.losses or self._kept()
-        return float(np.mean(losses[-max(1, self.steps // 10) :])) if losses else float("nan")
-
-    def _kept(self) -> list[float]:
-        return pd.read_csv(self.path)["loss"].tolist() if self.path.is_file() else []
 
 
 def write_checks(path: Path, checks: Sequence[Check]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipelines.step_log import StepLog
 from pipelines.train_detector.board import Scalars
 from pipelines.train_detector.config import Config
 from pipelines.train_detector.judge import Judge
-from pipelines.train_detector.learning import LossLog, write_checks
+from pipelines.train_detector.learning import write_checks
 from pipelines.train_detector.recipe import Loss
 from volumetric.blocks.plan import Facts
 from volumetric.blocks.telling import tell
@@ -89,7 +90,7 @@ class Networks:
             return phase.loss(output.float(), data[1])
 
         schedule = TrainSettings(steps=phase.steps, learning_rate=config.learning_rate, until=phase.until)
-        log = LossLog(self.losses(phase.name), schedule.end)
+        log = StepLog(self.losses(phase.name), ("loss",))
         state = self._state(phase.name)
         with closing(Scalars(self.board / phase.name if self.board else None)) as scalars:
 
@@ -102,11 +103,12 @@ class Networks:
             checks = train(network, batch, loss, schedule, validation=validation, state=state, report=report)
         save_detector(self.checkpoint(phase.name), network, self.settings, {})
         log.keep()
+        last = float(log.table()["loss"].tail(max(1, schedule.end // 10)).mean())
         if not checks:
-            return {"loss": log.last}
+            return {"loss": last}
         write_checks(self.checks(phase.name), checks)
         best = max(checks, key=lambda check: check.figure)
-        return {"loss": log.last, "best_step": best.step, "ap": best.figure}
+        return {"loss": last, "best_step": best.step, "ap": best.figure}
 
     def _validation(self, judge: Judge, device: torch.device, scalars: Scalars) -> Validation[CenterNet]:
         def figure(network: CenterNet) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 
@@ -42,9 +41,3 @@ class HeatmapStore:
             raise InputError(f"there is no heatmap of tile {tile} in {self.path}")
         array = zarr.open_array(str(self.path / tile), mode="r")
         return np.asarray(array[...], dtype=np.float32)
-
-
-def write_heatmap_tiff(path: Path, heatmap: npt.NDArray[np.float32]) -> None:
-    """Write one heatmap as a TIFF (y, x), without loss, as folders of tiles have them; whole or not at all."""
-    with replacing(path) as temporary:
-        tifffile.imwrite(temporary, heatmap, compression="zlib", photometric="minisblack", metadata=None)

@@ -27,7 +27,7 @@ class Layout:
         yx: (n, 2) centres in pixels; pixel centres are at whole numbers.
         radius_px: (n,).
         light: (n,) how far a cell's middle stands above its surroundings, in noise levels.
-        outlines: of each cell, (k, 2) corners y, x.
+        outlines: of each cell, (POINTS, 2) corners y, x, in equal steps of the direction, from that of x on.
     """
 
     yx: Floats
@@ -65,9 +65,13 @@ class Sampler(Protocol):
 
 def outline(yx: Floats, radius_px: float, rng: np.random.Generator) -> Floats:
     """A circle whose corners wobble, (POINTS, 2) y, x: not all cells are round (section 2.5.3 of the method)."""
+    return circle(yx, radius_px * (1 + rng.uniform(-WOBBLE, WOBBLE, POINTS)))
+
+
+def circle(yx: Floats, radius_px: float | Floats) -> Floats:
+    """Corners (POINTS, 2) y, x around a place, at one radius or at one for each, from the direction of x on."""
     angle = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
-    radius = radius_px * (1 + rng.uniform(-WOBBLE, WOBBLE, POINTS))
-    corners: Floats = yx + np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
+    corners: Floats = yx + np.column_stack([radius_px * np.sin(angle), radius_px * np.cos(angle)])
     return corners
 
 

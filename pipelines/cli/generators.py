@@ -1,0 +1,132 @@
+"""Commands that make tiles up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipelines.cli.app import app, console
+from pipelines.cli.options import ConfigFile, Debug, Device, DryRun, Memory, Out, Workers
+from pipelines.cli.run import go, resources_of
+from pipelines.config import load_file, make, overlay
+
+PANEL = "Synthetic tiles"
+
+
+@app.command("train-generator", rich_help_panel=PANEL)
+def train_generator(
+    tiles: Annotated[list[Path], typer.Argument(metavar="TILES...", help="Folders of tiles; cells are not needed.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="The checkpoint to write.")],
+    mode: Annotated[
+        Literal["best", "method"] | None, typer.Option(help="Our recipe (default), or the published one.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps to go. Default: 20,000.")] = None,
+    px: Annotated[int | None, typer.Option(help="Edge of the planes that are learned. Default: 512.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Planes a step. Default: 4.")] = None,
+    every: Annotated[int | None, typer.Option(help="Distance of the slices taken from volumes. Default: 1.")] = None,
+    radius_px: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Radii of the cells that it learns with. Default: 1 8."),
+    ] = None,
+    cells_per_mpx: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Cells in a megapixel that it learns with. Default: 100 600."),
+    ] = None,
+    light: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Noise levels by which these stand out, mode best. Default: 8 40."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    memory: Memory = None,
+    device: Device = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Train a generator that paints tissue around cells whose places are known; says first how long it will take.
+
+    Example: volumetric train-generator tiles/tiles --out generator.safetensors
+    """
+    from pipelines import train_generator as command
+    from pipelines.stage import Stage
+    from pipelines.workspace import work_beside
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=1, memory=memory, device=device)
+    options = make(
+        command.Config,
+        **overlay(
+            settings.get("train_generator", {}),
+            mode=mode,
+            steps=steps,
+            px=px,
+            batch=batch,
+            every=every,
+            radius_px=radius_px,
+            cells_per_mpx=cells_per_mpx,
+            light=light,
+            seed=seed,
+            device=device,
+        ),
+    )
+    work = work_beside(out) / "train-generator"
+    job = command.prepare(tiles, out, work, options)
+    stage = Stage(command.plan(job), work)
+    if not stage.ledger.is_complete():
+        command.print_estimate(job, console)
+    if go([stage], resources, dry_run):
+        command.print_summary(job, stage.ledger, console)
+
+
+@app.command(rich_help_panel=PANEL)
+def synthesize(
+    generator: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A generator; or physics, for optics and noise without a network.")
+    ],
+    out: Out,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Tiles to make. Default: 100.")] = None,
+    layout: Annotated[str, typer.Option(help="Where cells lie: method, discs, or a file of `fit-layout`.")] = "method",
+    px: Annotated[int | None, typer.Option(help="Edge of a tile. Default: as the generator learned.")] = None,
+    brightness: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Factors on the background's brightness. Default: 1 1."),
+    ] = None,
+    texture: Annotated[
+        float | None, typer.Option(help="Largest strength of noise added to the background, of 0 to 1. Default: 0.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    device: Device = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Make tiles up, with the cells in them: images, points with radii, heatmaps.
+
+    Example: volumetric synthesize generator.safetensors -n 1000 --layout layout.json --out synthetic/
+    """
+    from pipelines import synthesize as command
+    from pipelines.layouts import named_layout
+    from pipelines.stage import Stage
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device)
+    options = make(
+        command.Config,
+        **overlay(
+            settings.get("synthesize", {}),
+            count=count,
+            px=px,
+            brightness=brightness,
+            texture=texture,
+            seed=seed,
+            device=device,
+        ),
+    )
+    work = out / ".work"
+    stage = Stage(command.plan(generator, named_layout(layout), out, work / "synthesize", options), work / "synthesize")
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)

@@ -1,0 +1,122 @@
+"""Tiles that are made up, prepared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.layouts import Named
+from pipelines.report.picture import render
+from pipelines.synthesize.config import Config
+from pipelines.synthesize.figure import overview_figure
+from pipelines.synthesize.painter import PHYSICS, Floats, Painter
+from volumetric.blocks.plan import Facts
+from volumetric.detection.targets import make_targets
+from volumetric.storage.atomic import read_json, replacing, write_json
+from volumetric.storage.png import write_png
+from volumetric.storage.provenance import versions
+from volumetric.storage.tables import write_csv
+from volumetric.storage.tiff import write_tiff
+from volumetric.synthesis.layout import Layout
+from volumetric.synthesis.scale import Scale, grey8, grey16
+from volumetric.synthesis.visibility import Seen
+
+BRAIN = "synthetic"
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to make, and where.
+
+    Args:
+        painter: of tiles.
+        layout: sampler of layouts.
+        config: settings.
+        px: edge of a tile.
+        out: folder.
+        work: for what is known of each batch until the end.
+    """
+
+    painter: Painter
+    layout: Named
+    config: Config
+    px: int
+    out: Path
+    work: Path
+
+    def make(self, numbers: range) -> Facts:
+        """Paint some tiles; each depends on the seed and its own number alone."""
+        visibility = self.painter.visibility(self.layout.sampler)
+        for number in numbers:
+            plane, layout = self.painted(number)
+            self._write(self.name(number), plane, layout)
+            seen = visibility.judged(plane, layout.yx)
+            write_json(self._part(number), {"radius_px": layout.radius_px.tolist(), **vars(seen)})
+        return {}
+
+    def painted(self, number: int) -> tuple[Floats, Layout]:
+        """Tile number so and so: its plane, and its cells whose centres lie in it."""
+        rng = np.random.default_rng([self.config.seed, number])
+        plane, layout = self.painter.paint(self.layout.sampler, self.px, rng)
+        return plane, layout.kept(np.all((layout.yx >= -0.5) & (layout.yx < self.px - 0.5), axis=1))
+
+    def publish(self) -> Facts:
+        """Write the table of tiles, what they are made from and how well their cells are seen, and a picture."""
+        parts = [read_json(self._part(number)) for number in range(self.config.count)]
+        names = [self.name(number) for number in range(self.config.count)]
+        write_csv(self.out / "tiles.csv", pd.DataFrame({"tile": names, "brain": BRAIN}))
+        seen = sum((Seen(part["cells"], part["invisible"], part["phantoms"]) for part in parts), Seen(0, 0, 0))
+        shown = [self.painted(number) for number in range(min(SHOWN, self.config.count))]
+        with replacing(self.out / "overview.png") as temporary:
+            temporary.write_bytes(
+                render(overview_figure([(p, layout.yx, layout.radius_px) for p, layout in shown]), "png")
+            )
+        settings = self.painter.settings
+        radius = np.concatenate([part["radius_px"] for part in parts])
+        facts: Facts = {
+            "tiles": len(parts),
+            "cells": seen.cells,
+            "invisible": seen.invisible / max(seen.cells, 1),
+            "phantoms": seen.phantoms / max(seen.cells, 1),
+            "radius_px": {str(q): float(np.quantile(radius, q)) for q in (0.1, 0.5, 0.9)} if len(radius) else {},
+        }
+        record = {
+            "scale": self.scale,
+            "px": self.px,
+            "painter": self.painter.model.sha256 if settings else PHYSICS,
+            "layout": self.layout.name,
+            "visibility": asdict(self.painter.visibility(self.layout.sampler)),
+            "config": self.config.model_dump(mode="json"),
+            "versions": versions(),
+            **facts,
+        }
+        write_json(self.out / "synthesis.json", record)
+        return facts
+
+    @property
+    def scale(self) -> Scale:
+        """Of the planes."""
+        settings = self.painter.settings
+        return settings.scale if settings else "contrast"
+
+    def name(self, number: int) -> str:
+        """Of a tile."""
+        return f"{BRAIN}_{number:06d}"
+
+    def _write(self, name: str, plane: Floats, layout: Layout) -> None:
+        """The image, its cells and their heatmap (eq. 15 of the method)."""
+        if self.scale == "brain":
+            write_png(self.out / f"{name}.png", grey8(plane))
+        else:
+            write_tiff(self.out / f"{name}.tif", grey16(plane))
+        columns = {"y": layout.yx[:, 0], "x": layout.yx[:, 1], "radius_px": layout.radius_px, "light": layout.light}
+        write_csv(self.out / f"{name}_cells.csv", pd.DataFrame(columns))
+        heatmap = make_targets(plane.shape, layout.yx, layout.radius_px, 1).heatmap
+        write_tiff(self.out / f"{name}_heatmap.tif", heatmap)
+
+    def _part(self, number: int) -> Path:
+        return self.work / "seen" / f"{number:06d}.json"

@@ -1,0 +1,145 @@
+"""Making tiles: a layout is drawn, its cells are rendered, a generator paints what lies around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from volumetric.errors import InputError
+from volumetric.synthesis.adversarial import Condition
+from volumetric.synthesis.appearance import Appearance, compose, render
+from volumetric.synthesis.generator import Generator
+from volumetric.synthesis.layout import Layout, Sampler
+from volumetric.synthesis.model import Model
+from volumetric.synthesis.scale import HIGHEST, LOWEST
+from volumetric.synthesis.visibility import MARGIN, Visibility
+
+Floats = npt.NDArray[np.float32]
+
+LOOKED_AT = 64
+"""Layouts from which it is told how cells look."""
+
+SEEN_FROM = 0.6
+"""Share of the usual cell's response from which one is seen."""
+
+FLAT = -LOWEST / (HIGHEST - LOWEST)
+"""A background without contrast, on the scale of planes."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A layout and its cells, rendered: mask and cell image, (Y, X) float32."""
+
+    layout: Layout
+    mask: Floats
+    cells: Floats
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What is varied on purpose beyond what was learned, so that a detector learns more (Tobin et al. 2017).
+
+    Args:
+        brightness: range of the factor s on the background, uniform (section 2.5.3 of the method).
+        texture: largest strength of white noise on the background, in its own range of 0 to 1.
+    """
+
+    brightness: tuple[float, float] = (1.0, 1.0)
+    texture: float = 0.0
+
+
+def draw(
+    sampler: Sampler,
+    shape: tuple[int, int],
+    appearance: Appearance,
+    rng: np.random.Generator,
+    visibility: Visibility | None = None,
+) -> Drawn:
+    """A layout for a tile (y, x); with a visibility, without cells that could not be seen on a flat background."""
+    layout, seed = sampler.sample(shape, rng), int(rng.integers(2**63))
+    whole = _rendered(layout, shape, appearance, seed)
+    if visibility is None or not len(layout):
+        return whole
+    # Equal numbers for equal tiles: leaving cells out changes the look of no other tile.
+    heights = _heights(whole, visibility, appearance, visibility.near_px)
+    return _rendered(layout.kept(heights >= (1 + MARGIN) * visibility.threshold), shape, appearance, seed)
+
+
+def _rendered(layout: Layout, shape: tuple[int, int], appearance: Appearance, seed: int) -> Drawn:
+    return Drawn(layout, *render(layout, shape, appearance, np.random.default_rng(seed)))
+
+
+def condition_of(drawn: Sequence[Drawn], generator: Generator, rng: np.random.Generator) -> Condition:
+    """What a generator makes planes from, on the CPU; chance comes from `rng` alone."""
+    mask, cells = (
+        torch.from_numpy(np.stack([getattr(one, name) for one in drawn])[:, None]) for name in ("mask", "cells")
+    )
+    shape = (mask.shape[2], mask.shape[3])
+    centres = torch.from_numpy(np.stack([_centres(one.layout, shape) for one in drawn])[:, None])
+    return Condition(mask, cells, centres, generator.chance(rng, len(drawn), shape))
+
+
+def make_plane(
+    model: Model, sampler: Sampler, shape: tuple[int, int], rng: np.random.Generator, variation: Variation
+) -> tuple[Floats, Layout]:
+    """A made-up plane (Y, X) float32, 0 to 1, and its cells.
+
+    Args:
+        model: what paints it.
+        sampler: of layouts.
+        shape: pixels (y, x), any.
+        rng: the only source of chance.
+        variation: beyond what was learned.
+    """
+    settings, network = model.settings, model.network
+    multiple = network.multiple_px
+    padded = (-(-shape[0] // multiple) * multiple, -(-shape[1] // multiple) * multiple)
+    drawn = draw(sampler, shape, settings.appearance, rng, settings.visibility if settings.style else None)
+    larger = [(0, p - n) for p, n in zip(padded, shape, strict=True)]
+    whole = Drawn(drawn.layout, np.pad(drawn.mask, larger), np.pad(drawn.cells, larger))
+    condition = condition_of([whole], network, rng).to(model.device)
+    with torch.inference_mode():
+        background = network(condition.mask, condition.cells, condition.chance)
+        factor = rng.uniform(*variation.brightness)
+        noise = torch.from_numpy(rng.standard_normal(padded, dtype=np.float32)).to(model.device)
+        background = (factor * background + rng.uniform(0, variation.texture) * noise).clamp(0, 1)
+        plane = compose(background, condition.mask, condition.cells, settings.appearance).clamp(0, 1)
+    made: Floats = plane[0, 0, : shape[0], : shape[1]].cpu().numpy()
+    return made, drawn.layout
+
+
+def visibility_of(sampler: Sampler, px: int, appearance: Appearance, seed: int) -> Visibility:
+    """How to look for the cells of a sampler: they are seen from a share of the usual one's response on."""
+    rng = np.random.default_rng([seed, px])
+    drawn = [draw(sampler, (px, px), appearance, rng) for _ in range(LOOKED_AT)]
+    radius = np.concatenate([one.layout.radius_px for one in drawn])
+    if not len(radius):
+        raise InputError(f"not a cell in {LOOKED_AT} tiles of {px} px: raise the number of cells in a megapixel")
+    look = Visibility(float(np.median(radius)), 0.0)
+    heights = [_heights(one, look, appearance) for one in drawn if len(one.layout)]
+    return replace(look, threshold=SEEN_FROM * float(np.median(np.concatenate(heights))))
+
+
+def _heights(drawn: Drawn, look: Visibility, appearance: Appearance, reach_px: float = 0.0) -> Floats:
+    """The highest response (n,) within a reach of each cell's centre on a flat background."""
+    mask, image = (torch.from_numpy(part)[None, None] for part in (drawn.mask, drawn.cells))
+    plane = compose(torch.full_like(image, FLAT), mask, image, appearance)[0, 0].numpy()
+    response = look.response_of(plane)
+    if reach_px:
+        response = ndimage.maximum_filter(response, size=2 * round(reach_px) + 1)
+    pixels = np.clip(np.rint(drawn.layout.yx).astype(np.int64), 0, np.asarray(plane.shape) - 1)
+    heights: Floats = response[tuple(pixels.T)]
+    return heights
+
+
+def _centres(layout: Layout, shape: tuple[int, int]) -> Floats:
+    image = np.zeros(shape, dtype=np.float32)
+    pixels = np.rint(layout.yx).astype(np.int64)
+    inside = np.all((pixels >= 0) & (pixels < shape), axis=1)
+    image[tuple(pixels[inside].T)] = 1
+    return image
