@@ -12,7 +12,7 @@ from pipelines.layouts import Named
 from pipelines.report.picture import render
 from pipelines.synthesize.config import Config
 from pipelines.synthesize.figure import overview_figure
-from pipelines.synthesize.painter import PHYSICS, Floats, Painter
+from pipelines.synthesize.painter import PHYSICS, Floats, Painter, model_of
 from volumetric.blocks.plan import Facts
 from volumetric.detection.targets import make_targets
 from volumetric.storage.atomic import read_json, replacing, write_json
@@ -21,6 +21,7 @@ from volumetric.storage.provenance import versions
 from volumetric.storage.tables import write_csv
 from volumetric.storage.tiff import write_tiff
 from volumetric.synthesis.layout import Layout
+from volumetric.synthesis.model import Model
 from volumetric.synthesis.scale import Scale, grey8, grey16
 from volumetric.synthesis.visibility import Seen
 
@@ -50,11 +51,10 @@ class Job:
 
     def make(self, numbers: range) -> Facts:
         """Paint some tiles; each depends on the seed and its own number alone."""
-        visibility = self.painter.visibility(self.layout.sampler)
         for number in numbers:
             plane, layout = self.painted(number)
             self._write(self.name(number), plane, layout)
-            seen = visibility.judged(plane, layout.yx)
+            seen = self.painter.visibility.judged(plane, layout.yx)
             write_json(self._part(number), {"radius_px": layout.radius_px.tolist(), **vars(seen)})
         return {}
 
@@ -71,11 +71,9 @@ class Job:
         write_csv(self.out / "tiles.csv", pd.DataFrame({"tile": names, "brain": BRAIN}))
         seen = sum((Seen(part["cells"], part["invisible"], part["phantoms"]) for part in parts), Seen(0, 0, 0))
         shown = [self.painted(number) for number in range(min(SHOWN, self.config.count))]
-        with replacing(self.out / "overview.png") as temporary:
-            temporary.write_bytes(
-                render(overview_figure([(p, layout.yx, layout.radius_px) for p, layout in shown]), "png")
-            )
-        settings = self.painter.settings
+        figure = overview_figure([(plane, layout.yx, layout.radius_px) for plane, layout in shown])
+        with replacing(self.picture) as temporary:
+            temporary.write_bytes(render(figure, "png"))
         radius = np.concatenate([part["radius_px"] for part in parts])
         facts: Facts = {
             "tiles": len(parts),
@@ -87,9 +85,9 @@ class Job:
         record = {
             "scale": self.scale,
             "px": self.px,
-            "painter": self.painter.model.sha256 if settings else PHYSICS,
+            "painter": self._model.sha256 if self._model else PHYSICS,
             "layout": self.layout.name,
-            "visibility": asdict(self.painter.visibility(self.layout.sampler)),
+            "visibility": asdict(self.painter.visibility),
             "config": self.config.model_dump(mode="json"),
             "versions": versions(),
             **facts,
@@ -98,10 +96,19 @@ class Job:
         return facts
 
     @property
+    def picture(self) -> Path:
+        """Of some tiles, beside the folder: in it, it would be a tile."""
+        return self.out.with_name(f"{self.out.name}.png")
+
+    @property
     def scale(self) -> Scale:
         """Of the planes."""
-        settings = self.painter.settings
-        return settings.scale if settings else "contrast"
+        return self._model.settings.scale if self._model else "contrast"
+
+    @property
+    def _model(self) -> Model | None:
+        checkpoint = self.painter.checkpoint
+        return model_of(checkpoint, self.painter.device) if checkpoint else None
 
     def name(self, number: int) -> str:
         """Of a tile."""

@@ -10,19 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from volumetric.errors import InputError
 from volumetric.learn.device import choose_device, use_threads
 from volumetric.synthesis.layout import Layout, Sampler
-from volumetric.synthesis.model import GeneratorSettings, Model, load_generator
+from volumetric.synthesis.model import Model, load_generator
 from volumetric.synthesis.physics import Optics
-from volumetric.synthesis.sample import Variation, draw, make_plane, visibility_of
+from volumetric.synthesis.sample import Variation, draw, make_plane
 from volumetric.synthesis.visibility import Visibility
 
 Floats = npt.NDArray[np.float32]
 
 PHYSICS = "physics"
 """Name of optics and noise alone, in place of a checkpoint."""
-
-PHYSICS_PX = 512
 
 
 @dataclass(frozen=True)
@@ -33,37 +32,31 @@ class Painter:
         checkpoint: of a generator; None for optics and noise.
         variation: beyond what was learned.
         device: of the generator.
+        visibility: from when a cell is seen.
     """
 
     checkpoint: Path | None
     variation: Variation
     device: str
+    visibility: Visibility
 
     def paint(self, sampler: Sampler, px: int, rng: np.random.Generator) -> tuple[Floats, Layout]:
         """A plane (px, px) 0 to 1, and its cells; the same whatever other tiles are painted beside it."""
         if self.checkpoint is None:
-            drawn = draw(sampler, (px, px), "lit", rng, self.visibility(sampler))
+            drawn = draw(sampler, (px, px), "lit", rng, self.visibility)
             return Optics().paint(drawn, rng), drawn.layout
         use_threads(1)
-        return make_plane(self.model, sampler, (px, px), rng, self.variation)
+        return make_plane(model_of(self.checkpoint, self.device), sampler, (px, px), rng, self.variation)
 
-    @property
-    def model(self) -> Model:
-        """The generator, read once a process."""
-        if self.checkpoint is None:
-            raise ValueError("optics and noise are no generator")
-        path = self.checkpoint.resolve()
-        return _load(path, path.stat().st_mtime_ns, choose_device(self.device))
 
-    @property
-    def settings(self) -> GeneratorSettings | None:
-        """Of the generator, if it is one."""
-        return self.model.settings if self.checkpoint else None
-
-    def visibility(self, sampler: Sampler) -> Visibility:
-        """From when a cell is seen."""
-        settings = self.settings
-        return settings.visibility if settings else visibility_of(sampler, PHYSICS_PX, "lit", 0)
+def model_of(checkpoint: Path, device: str) -> Model:
+    """The generator of a checkpoint, read once a process; raises `InputError` where there is none."""
+    path = checkpoint.resolve()
+    if not path.is_file():
+        raise InputError(
+            f"there is no checkpoint at {checkpoint}: expected a .safetensors file of `train-generator`, or {PHYSICS}"
+        )
+    return _load(path, path.stat().st_mtime_ns, choose_device(device))
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,8 @@ and `realism` read it:
     NAME_heatmap.tif      (Y, X) 0 to 1, one at each cell's pixel (eq. 15 of the method)
     tiles.csv             tile, brain
     synthesis.json        what they were made from; cells that cannot be seen, and others that can
-    overview.png          some tiles with their cells
+
+and beside the folder, as in it it would be a tile, FOLDER.png, some tiles with their cells.
 
     make      some tiles at a time, each from the seed and its own number alone
     publish   one step
@@ -25,16 +26,17 @@ from rich.console import Console
 from pipelines.layouts import Named
 from pipelines.synthesize.config import Config
 from pipelines.synthesize.job import Job
-from pipelines.synthesize.painter import PHYSICS, PHYSICS_PX, Painter
+from pipelines.synthesize.painter import PHYSICS, Painter, model_of
 from volumetric.blocks.batches import Batches
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
 from volumetric.storage.provenance import files_identity
-from volumetric.synthesis.sample import Variation
+from volumetric.synthesis.sample import Variation, visibility_of
 
 VERSION = 1
+PHYSICS_PX = 512
 TOGETHER = 16
 """Tiles in a task."""
 
@@ -55,30 +57,26 @@ def plan(painter: Path, layout: Named, out: Path, work: Path, config: Config) ->
         work: for its ledger.
         config: settings.
     """
-    made = painter_of(painter, config)
-    if made.checkpoint is None and config.texture:
-        raise InputError("--texture is of the background of a generator: physics draws its own")
-    settings = made.settings
+    physics, variation = str(painter) == PHYSICS, Variation(config.brightness, config.texture)
+    if physics and variation != Variation():
+        raise InputError("--brightness and --texture are of the background of a generator: physics draws its own")
+    settings = None if physics else model_of(painter, config.device).settings
     px = config.px or (settings.px if settings else PHYSICS_PX)
+    visibility = settings.visibility if settings else visibility_of(layout.sampler, px, "lit", config.seed)
+    made = Painter(None if physics else painter, variation, config.device, visibility)
     job = Job(made, layout, config, px, out, work)
     files = [path for path in (made.checkpoint, layout.path) if path]
     return Plan(
         stage="synthesize",
         version=VERSION,
         config={**config.model_dump(mode="json", exclude={"device"}), "px": px, "layout": layout.name},
-        inputs={"painter": PHYSICS if made.checkpoint is None else "generator", "files": files_identity(files)},
+        inputs={"painter": PHYSICS if physics else "generator", "files": files_identity(files)},
         passes=(
             Batches("make", config.count, TOGETHER, job.make, Cost(0, 8 * TOGETHER * px**2, BYTES_PER_PIXEL * px**2)),
             Reduction("publish", job.publish, Cost(0, 2**22, BYTES_PER_PIXEL * px**2 + 2**28)),
         ),
-        outputs=(out / "tiles.csv", out / "synthesis.json", out / "overview.png"),
+        outputs=(out / "tiles.csv", out / "synthesis.json", job.picture),
     )
-
-
-def painter_of(name: Path, config: Config) -> Painter:
-    """What paints: a checkpoint, or optics and noise."""
-    variation = Variation(config.brightness, config.texture)
-    return Painter(None if str(name) == PHYSICS else name, variation, config.device)
 
 
 def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
@@ -97,4 +95,4 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"look at {out / 'overview.png'}", highlight=False, soft_wrap=True)
+    console.print(f"look at {out.with_name(f'{out.name}.png')}", highlight=False, soft_wrap=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 
 from volumetric.errors import InputError
 from volumetric.synthesis.adversarial import Condition
-from volumetric.synthesis.appearance import Appearance, compose, render
+from volumetric.synthesis.appearance import REACH, Appearance, compose, render
 from volumetric.synthesis.generator import Generator
 from volumetric.synthesis.layout import Layout, Sampler
 from volumetric.synthesis.model import Model
@@ -66,7 +66,7 @@ def draw(
     if visibility is None or not len(layout):
         return whole
     # Equal numbers for equal tiles: leaving cells out changes the look of no other tile.
-    heights = _heights(whole, visibility, appearance, visibility.near_px)
+    heights = _heights(layout, visibility, appearance)
     return _rendered(layout.kept(heights >= (1 + MARGIN) * visibility.threshold), shape, appearance, seed)
 
 
@@ -121,19 +121,21 @@ def visibility_of(sampler: Sampler, px: int, appearance: Appearance, seed: int) 
     if not len(radius):
         raise InputError(f"not a cell in {LOOKED_AT} tiles of {px} px: raise the number of cells in a megapixel")
     look = Visibility(float(np.median(radius)), 0.0)
-    heights = [_heights(one, look, appearance) for one in drawn if len(one.layout)]
+    heights = [_heights(one.layout, look, appearance) for one in drawn if len(one.layout)]
     return replace(look, threshold=SEEN_FROM * float(np.median(np.concatenate(heights))))
 
 
-def _heights(drawn: Drawn, look: Visibility, appearance: Appearance, reach_px: float = 0.0) -> Floats:
-    """The highest response (n,) within a reach of each cell's centre on a flat background."""
+def _heights(layout: Layout, look: Visibility, appearance: Appearance) -> Floats:
+    """The response (n,) at the centre of each cell alone on a flat background: beside a bright one all look bright."""
+    apart = math.ceil(2 * REACH * max(float(layout.radius_px.max()), look.radius_px)) + 1
+    middle = apart // 2
+    places = np.column_stack([np.full(len(layout), middle), middle + apart * np.arange(len(layout))]).astype(np.float64)
+    moved = tuple(corners - yx + place for corners, yx, place in zip(layout.outlines, layout.yx, places, strict=True))
+    alone = replace(layout, yx=places, outlines=moved)
+    drawn = _rendered(alone, (apart, apart * len(layout)), appearance, 0)
     mask, image = (torch.from_numpy(part)[None, None] for part in (drawn.mask, drawn.cells))
     plane = compose(torch.full_like(image, FLAT), mask, image, appearance)[0, 0].numpy()
-    response = look.response_of(plane)
-    if reach_px:
-        response = ndimage.maximum_filter(response, size=2 * round(reach_px) + 1)
-    pixels = np.clip(np.rint(drawn.layout.yx).astype(np.int64), 0, np.asarray(plane.shape) - 1)
-    heights: Floats = response[tuple(pixels.T)]
+    heights: Floats = look.response_of(plane)[tuple(places.astype(np.int64).T)]
     return heights
 
 

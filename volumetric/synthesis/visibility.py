@@ -84,12 +84,21 @@ class Visibility:
 
     def judged(self, plane: Floats, cells: Points) -> Seen:
         """Of one plane (Y, X) and its cells (n, 2), y, x in pixels."""
-        tops = local_maxima(self.response_of(plane), self.threshold)
-        if not len(cells) or not len(tops):
-            return Seen(len(cells), len(cells), len(tops))
-        distance = np.linalg.norm(tops[:, None] - cells[None], axis=2)
-        invisible = int((distance.min(axis=0) > self.near_px).sum())
-        return Seen(len(cells), invisible, int((distance.min(axis=1) > self.near_px).sum()))
+        response = self.response_of(plane)
+        tops = local_maxima(response, self.threshold)
+        if not len(cells):
+            return Seen(0, 0, len(tops))
+        pixels = np.clip(np.rint(cells).astype(np.int64), 0, np.asarray(plane.shape) - 1)
+        highest = ndimage.maximum_filter(response, footprint=self._near)[tuple(pixels.T)]
+        away = np.linalg.norm(tops[:, None] - cells[None], axis=2).min(axis=1) > self.near_px
+        return Seen(len(cells), int((highest < self.threshold).sum()), int(away.sum()))
+
+    @property
+    def _near(self) -> npt.NDArray[np.bool_]:
+        """A disc of the pixels near a cell's centre."""
+        along = np.arange(-math.floor(self.near_px), math.floor(self.near_px) + 1)
+        disc: npt.NDArray[np.bool_] = np.hypot(*np.meshgrid(along, along)) <= self.near_px
+        return disc
 
 
 @dataclass(frozen=True)
