@@ -41,7 +41,7 @@ SHOWN = 0.998
 STEPS = 24
 """Bins of a distribution over planes."""
 
-ROWS, PAIRS = 2, 6
+ROWS, PAIRS, GAP = 2, 6, 0.06
 WIDTH_IN, UPPER_IN, LOWER_IN = 15.0, 6.2, 3.6
 
 Sets = Mapping[str, Shown]
@@ -123,7 +123,7 @@ def _signal(ax: Axes, sets: Sets) -> None:
     ax.set(xlabel="grey values above background", title="light of cells: cells not known")
     if known:
         _distribution(ax, known)
-        means = ", ".join(f"{values.mean():+.0f}" for values in known.values())
+        means = ", ".join(f"{name} {known[name].mean():+.0f}" for name in ("synthetic", "real") if name in known)
         ax.set_title(f"light of cells: {means}")
         ax.axvline(0, color=MUTED, linewidth=0.8, linestyle=":")
 
@@ -165,13 +165,13 @@ def _pairs(figure: SubFigure, sets: Sets) -> None:
     distance, number = nearest(synthetic.measured.features, real.measured.features, real.measured.features.std(axis=0))
     order = np.argsort(distance, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(ROWS * PAIRS, len(order))).round().astype(int)]
-    grid = figure.subplots(ROWS, 2 * PAIRS, squeeze=False)
+    grid = figure.subplots(ROWS, 3 * PAIRS, squeeze=False, width_ratios=[1, 1, GAP] * PAIRS)
     for ax in grid.flat:
         ax.set_axis_off()
     for place, at in enumerate(chosen):
         white = max(1.0, float(np.quantile([synthetic.images[at], real.images[number[at]]], SHOWN)))
         row, column = divmod(place, PAIRS)
-        left, right = grid[row, 2 * column], grid[row, 2 * column + 1]
+        left, right = grid[row, 3 * column], grid[row, 3 * column + 1]
         for ax, image, name in (
             (left, synthetic.images[at], "synthetic"),
             (right, real.images[number[at]], "real"),

@@ -22,7 +22,7 @@ def radial_power(stack: npt.NDArray[np.float32]) -> Floats:
 
     Planes (n, edge, edge) are brought to a mean of 0 and faded out to their rims (Hann), since the two sides of a tile
     do not meet. Power is so scaled that white noise has its variance at every frequency. The mean over rings one
-    frequency wide; corners beyond half the edge are left out.
+    frequency wide; corners beyond half the edge are left out. The slowest loses about a quarter with the mean.
     """
     edge = stack.shape[-1]
     fade = np.outer(hann(edge, sym=False), hann(edge, sym=False))
