@@ -171,7 +171,7 @@ def test_halves_are_of_whole_tiles(seed: int, tiles: int) -> None:
         np.ones((len(tile), 8)),
         nothing,
         nothing,
-        tile.astype("S1").view("u1") * np.nan,
+        np.full(len(tile), np.nan),
     )
     halves = Sides.halves(whole, groups_of(whole), (seed,))
     assert not set(halves.one.tile) & set(halves.other.tile)
