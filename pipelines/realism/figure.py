@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from pipelines.realism.inputs import Shown
+from pipelines.realism.inputs import LABELS, Shown
 from pipelines.report.picture import ALARM, INK, LEFT, MUTED, RIGHT, plain_axes, thousands
 from volumetric.synthesis.brightness import BINS
 from volumetric.synthesis.realism import FIGURES
@@ -18,7 +18,6 @@ from volumetric.synthesis.texture import FEATURES, WHITE
 from volumetric.synthesis.two_sample import nearest
 
 COLOURS = {"real": LEFT, "synthetic": RIGHT, "against": MUTED}
-LABELS = {"real": "real", "synthetic": "synthetic", "against": "other real"}
 TITLES = {
     "mean": ("mean brightness", "grey value"),
     "contrast": ("contrast", "standard deviation, grey values"),

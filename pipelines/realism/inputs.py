@@ -47,6 +47,10 @@ class Config(Settings):
         return Surroundings(self.cell_px, self.background_px)
 
 
+LABELS = {"synthetic": "synthetic", "real": "real", "against": "other real"}
+"""What people read for the name of a set."""
+
+
 @dataclass(frozen=True)
 class TileFolder:
     """A folder of tiles that has been looked at, not read.
@@ -67,10 +71,15 @@ class TileFolder:
         shapes = tuple(open_image(image).shape for image in tile_images(path))
         if not shapes:
             raise InputError(
-                f"there is no tile in {path}, the folder of {name} tiles: expected images NAME.tif or NAME.png, "
-                "and NAME_cells.csv where cells are known"
+                f"there is no tile in {path}, the folder of {LABELS[name]} tiles: expected images NAME.tif or "
+                "NAME.png, and NAME_cells.csv where cells are known"
             )
         return cls(name, path, shapes)
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return LABELS[self.name]
 
     @property
     def edge(self) -> int:
@@ -92,18 +101,18 @@ def common_px(folders: list[TileFolder], config: Config) -> int:
     px = config.px or smallest.edge
     if smallest.edge < px:
         raise InputError(
-            f"the {smallest.name} tiles have edges of {smallest.edge} px: --px {px} is more than they have"
+            f"the {smallest.label} tiles have edges of {smallest.edge} px: --px {px} is more than they have"
         )
     if px < LEAST_PX:
         raise InputError(
-            f"the {smallest.name} tiles in {smallest.path} have edges of {px} px: at least {LEAST_PX} are needed"
+            f"the {smallest.label} tiles in {smallest.path} have edges of {px} px: at least {LEAST_PX} are needed"
         )
     for folder in folders:
         planes = folder.planes(px, config.every)
         if planes < LEAST_PLANES:
             raise InputError(
                 f"{folder.path} has {planes} planes of {px} px every {config.every} slices: at least {LEAST_PLANES} "
-                f"{folder.name} ones are needed, and hundreds tell more. Give more tiles, or a smaller --every"
+                f"{folder.label} ones are needed, and hundreds tell more. Give more tiles, or a smaller --every"
             )
     return px
 

@@ -204,15 +204,14 @@ def sentences(record: dict[str, Any]) -> list[str]:
         f"{tiles['real']:,}; {record['px']} px, scale {record['scale']}"
     ]
     area, usual = record["classifier_auc"], record["floor"]["classifier_auc"]
-    if area is None:
-        said.append("too few tiles for a classifier: one tile a set tells nothing of others")
-    else:
-        low, high = record["classifier_auc_interval"]
-        beside = f"; two halves of the real ones: {usual:.2f}" if usual is not None else ""
-        said.append(
-            f"shown a synthetic and a real tile, a classifier names the synthetic one in {area:.0%} of cases "
-            f"(95%: {low:.0%} to {high:.0%}; 50% is chance){beside}"
-        )
+    low, high = record["classifier_auc_interval"]
+    beside = "too few to be halved" if usual is None else f"{usual:.0%} for two halves of the real ones"
+    if record["against"]:
+        beside += f", {record['against']['classifier_auc']:.0%} for the other real ones"
+    said.append(
+        f"shown a synthetic and a real tile, a classifier names the synthetic one in {area:.0%} of cases "
+        f"(95%: {low:.0%} to {high:.0%}; 50% is chance); {beside}"
+    )
     worst = _worst(record["ratio"])
     if worst:
         name, ratio = worst

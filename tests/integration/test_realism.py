@@ -111,6 +111,8 @@ def test_tiles_beside_their_floor(folders: dict[str, Path], finished: Path, caps
     assert imread(finished / "realism.png").std() > 0.1
     said = " ".join(capsys.readouterr().out.split())
     assert "a classifier names the synthetic one in" in said
+    assert "for two halves of the real ones" in said
+    assert "for the other real ones" in said
     assert "farthest from real tiles:" in said
 
 
@@ -162,7 +164,7 @@ def test_a_real_volume_whose_cells_nobody_knows(tmp_path: Path, capsys: pytest.C
         (("--px", 38), "synthetic tiles have edges of 36 px"),
         (("--px", 8), "px"),
         (("--against", "EMPTY"), "there is no tile in"),
-        (("--against", "FEW"), "at least 4 against ones are needed"),
+        (("--against", "FEW"), "at least 4 other real ones are needed"),
         (("--against", "NONE"), "no folder of tiles"),
     ],
 )
