@@ -173,6 +173,22 @@ def test_the_network_sees_no_farther_than_it_says(stride, channels):
     assert net.halo_px % net.backbone.multiple_px == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_the_network_says_of_chosen_cells_what_it_says_of_all(stride, dtype):
+    net = detector(stride=stride).network.to(dtype)
+    net.head[-1].float()
+    image = torch.randn(2, 2 * NEIGHBOURS + 1, 96, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        whole, features = net(image.to(dtype)), net.features(image.to(dtype))
+        torch.testing.assert_close(net.centres(features), whole[:, 0])
+        chosen = torch.nonzero(whole[:, 0] > whole[:, 0].median())
+        said = net.at(features, chosen)
+        torch.testing.assert_close(said, whole[chosen[:, 0], :, chosen[:, 1], chosen[:, 2]])
+        assert torch.equal(net.at(features, chosen[7:9]), said[7:9])
+        assert net.at(features, chosen[:0]).shape == (0, 5)
+
+
 class Oracle(torch.nn.Module):
     """Answers with the targets of known points, whatever it is shown."""
 
@@ -180,9 +196,15 @@ class Oracle(torch.nn.Module):
         super().__init__()
         self.output, self.backbone, self.halo_px = output, CenterNet((4, 6, 8), 2).backbone, 48
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def features(self, image: torch.Tensor) -> torch.Tensor:
         assert image.shape[2] // 2 == self.output.shape[2]
         return self.output
+
+    def centres(self, features: torch.Tensor) -> torch.Tensor:
+        return features[:, 0]
+
+    def at(self, features: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        return features[cells[:, 0], :, cells[:, 1], cells[:, 2]]
 
 
 @given(st.integers(0, 1000))
@@ -235,6 +257,6 @@ def test_tiles_without_tissue_are_not_looked_at(small_tiles, monkeypatch):
     noisy = np.random.default_rng(0).poisson(frame)
     seen = []
     whole, field = Box.of_shape(noisy.shape), field_of(noisy)
-    monkeypatch.setattr(DETECTOR.network, "forward", lambda x, f=DETECTOR.network.forward: seen.append(x) or f(x))
+    monkeypatch.setattr(DETECTOR.network, "features", lambda x, f=DETECTOR.network.features: seen.append(x) or f(x))
     detect_block(noisy, whole, whole, shape=noisy.shape, field=field, detector=DETECTOR)
     assert 0 < len(seen) < 2 * 49

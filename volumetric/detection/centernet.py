@@ -63,16 +63,35 @@ class CenterNet(nn.Module):
         return -(-self.receptive_radius_px // lattice) * lattice
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        features = functional.dropout2d(self.head[:-1](self.backbone(image)), self.dropout, self.training)
-        out: torch.Tensor = functional.pixel_shuffle(self._answers(features), self.backbone.stride // self.stride)
-        return out
+        return self._everywhere(self.features(image), OUTPUTS)
 
-    def _answers(self, features: torch.Tensor) -> torch.Tensor:
-        """The last layer, in its own precision: scores of half precision would tie."""
-        last = self.head[-1]
-        dtype = next(last.parameters()).dtype
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        """What the last layer sees of images: for `centres`, and for `at`."""
+        return functional.dropout2d(self.head[:-1](self.backbone(image)), self.dropout, self.training)
+
+    def centres(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits of the centre everywhere, (n, V, U) float32: channel 0 of the output alone, for half of the time."""
+        return self._everywhere(features, 1)[:, 0]
+
+    def at(self, features: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        """All channels of the output at some cells, (k, 3) of image, row and column: (k, 5) float32."""
+        across = self.backbone.stride // self.stride
+        image, row, column = cells.unbind(dim=1)
+        # In double precision, as sums of another order must not tell how many cells were asked for.
+        seen = features[image, :, row // across, column // across].double()
+        weight, bias = self.head[-1].parameters()
+        answers = functional.linear(seen, weight[:, :, 0, 0].double(), bias.double())
+        answers = answers.view(-1, OUTPUTS, across**2)
+        own = (row % across * across + column % across)[:, None, None].expand(-1, OUTPUTS, 1)
+        return answers.gather(2, own)[..., 0].float()
+
+    def _everywhere(self, features: torch.Tensor, channels: int) -> torch.Tensor:
+        """The first channels of the output, in the last layer's own precision: scores of half precision would tie."""
+        across = self.backbone.stride // self.stride
+        weight, bias = (parameter[: channels * across**2] for parameter in self.head[-1].parameters())
         # A copy in full precision is twice as large: a few rows at a time stay in the processor's cache. While it
         # learns, gradients would be summed in another order, and the same seed give another network.
-        whole = self.training or features.dtype == dtype
+        whole = self.training or features.dtype == weight.dtype
         parts = (features,) if whole else torch.split(features, ROWS, dim=2)
-        return torch.cat([last(part.to(dtype)) for part in parts], dim=2)
+        answers = torch.cat([functional.conv2d(part.to(weight.dtype), weight, bias) for part in parts], dim=2)
+        return functional.pixel_shuffle(answers, across)

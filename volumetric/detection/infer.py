@@ -163,17 +163,19 @@ def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Det
     stacks = torch.zeros((together, seen, *contrast.shape[1:]), dtype=detector.dtype)
     for stack, k in zip(stacks, chosen, strict=False):
         stack.copy_(torch.from_numpy(contrast[k : k + seen]))
-    output = detector.network(stacks.to(detector.device))[: len(chosen)]
+    features = detector.network.features(stacks.to(detector.device))[: len(chosen)]
+    logits = detector.network.centres(features)
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
-    cells = torch.nonzero(local_maxima(output[:, 0], threshold))
-    values = output[cells[:, 0], :, cells[:, 1], cells[:, 2]].cpu().numpy()
+    cells = torch.nonzero(local_maxima(logits, threshold))
+    score = logits[tuple(cells.T)].cpu().numpy()
+    values = detector.network.at(features, cells).cpu().numpy()
     places = cells.cpu().numpy()
     # Offsets a little outside their cell are noise of the regression; further away is another cell's business.
     offset = np.clip(values[:, 1:3], -0.5, 1.5)
     yx = decode(places[:, 1:], offset, stride)
     ends = np.searchsorted(places[:, 0], np.arange(len(chosen) + 1))
     parts = [slice(a, b) for a, b in pairwise(ends)]
-    return [_Peaks(places[p, 1:] * stride, values[p, 0], yx[p], values[p, 3:5]) for p in parts]
+    return [_Peaks(places[p, 1:] * stride, score[p], yx[p], values[p, 3:5]) for p in parts]
 
 
 def slices_together(device: torch.device) -> int:
