@@ -39,7 +39,7 @@ class Recipe:
 
 
 RECIPES: Mapping[Mode, Recipe] = {
-    "best": Recipe("contrast", "lit", 16, whole=True, average=0.999, visibility=1.0, resized=False),
+    "best": Recipe("contrast", "lit", 16, whole=True, average=0.999, visibility=5.0, resized=False),
     "method": Recipe("brain", "white", 0, whole=False, average=0.0, visibility=0.0, resized=True),
 }
 

@@ -27,6 +27,9 @@ LOOKED_AT = 64
 SEEN_FROM = 0.6
 """Share of the usual cell's response from which one is seen."""
 
+BORDER_PX = 16
+"""Painted around a tile and cut off, a multiple of what generators make."""
+
 FLAT = -LOWEST / (HIGHEST - LOWEST)
 """A background without contrast, on the scale of planes."""
 
@@ -97,19 +100,20 @@ def make_plane(
         variation: beyond what was learned.
     """
     settings, network = model.settings, model.network
-    multiple = network.multiple_px
-    padded = (-(-shape[0] // multiple) * multiple, -(-shape[1] // multiple) * multiple)
+    # Painted somewhat larger and cut: tiles show no border, whatever size was learned.
+    around = [(BORDER_PX, BORDER_PX + -n % network.multiple_px) for n in shape]
+    inside = tuple(slice(BORDER_PX, BORDER_PX + n) for n in shape)
     drawn = draw(sampler, shape, settings.appearance, rng, settings.visibility if settings.style else None)
-    larger = [(0, p - n) for p, n in zip(padded, shape, strict=True)]
-    whole = Drawn(drawn.layout, np.pad(drawn.mask, larger), np.pad(drawn.cells, larger))
+    layout = replace(drawn.layout, yx=drawn.layout.yx + BORDER_PX)
+    whole = Drawn(layout, np.pad(drawn.mask, around), np.pad(drawn.cells, around))
     condition = condition_of([whole], network, rng).to(model.device)
     with torch.inference_mode():
         background = network(condition.mask, condition.cells, condition.chance)
         factor = rng.uniform(*variation.brightness)
-        noise = torch.from_numpy(rng.standard_normal(padded, dtype=np.float32)).to(model.device)
+        noise = torch.from_numpy(rng.standard_normal(whole.mask.shape, dtype=np.float32)).to(model.device)
         background = (factor * background + rng.uniform(0, variation.texture) * noise).clamp(0, 1)
         plane = compose(background, condition.mask, condition.cells, settings.appearance).clamp(0, 1)
-    made: Floats = plane[0, 0, : shape[0], : shape[1]].cpu().numpy()
+    made: Floats = plane[0, 0][inside].cpu().numpy()
     return made, drawn.layout
 
 

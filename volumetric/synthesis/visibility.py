@@ -66,19 +66,20 @@ class Visibility:
         return narrow, SURROUNDINGS * narrow
 
     def loss(self, planes: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-        """By how much cells fall short of the threshold and everything else exceeds it, a mean over planes; a scalar.
+        """By how much cells fall short of the threshold and everything else exceeds it, in thresholds; a scalar.
+
+        It is the sum over the cells, and the other pixels, of a plane; the mean over planes.
 
         Args:
             planes: (n, 1, Y, X).
             centres: the same shape, 1 at the pixel of each cell's centre.
         """
-        response = self.response(planes)
-        low, high = (1 - MARGIN) * self.threshold, (1 + MARGIN) * self.threshold
+        share = self.response(planes) / self.threshold
         reach = 2 * math.ceil(self.near_px) + 1
-        highest = functional.max_pool2d(response, reach, stride=1, padding=reach // 2)
+        highest = functional.max_pool2d(share, reach, stride=1, padding=reach // 2)
         near = functional.max_pool2d(centres, reach, stride=1, padding=reach // 2)
-        short = functional.relu(high - highest) * centres
-        beyond = functional.relu(response - low) * (1 - near)
+        short = functional.relu(1 + MARGIN - highest) * centres
+        beyond = functional.relu(share - (1 - MARGIN)) * (1 - near)
         loss: torch.Tensor = (short + beyond).sum(dim=(1, 2, 3)).mean()
         return loss
 
