@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 SWEEPS = 20
 """Times that each cell is offered another place."""
 
+DENSEST = 0.5
+"""Centres a pixel from which on clusters have hardly two cells and are none."""
+
 REACH = 4.0
 """Spreads from the tile within which centres may have cells in it."""
 
@@ -65,8 +68,9 @@ class PointProcess:
 
     @property
     def centres_per_px(self) -> float:
-        """Density of the clusters' centres; 0 where there are no clusters."""
-        return 1 / (4 * np.pi * self.excess * self.spread_px**2) if self.excess else 0.0
+        """Density of the clusters' centres; 0 where there are no clusters to speak of."""
+        cells = 4 * np.pi * self.excess * self.spread_px**2
+        return 1 / cells if cells * DENSEST > 1 else 0.0
 
     def log_core(self, distance_px: Floats) -> Floats:
         """Log of the share of pairs that the core leaves, any shape."""
@@ -112,7 +116,7 @@ class PointProcess:
 
     def _places(self, count: int, n: int, size: Floats, rng: np.random.Generator) -> Floats:
         """Places around centres that are drawn anew, given that n cells lie in the tile, without core and trend."""
-        if not self.excess:
+        if not self.centres_per_px:
             return rng.uniform(-0.5, size - 0.5, (count, 2))
         centres, low, high = self._centres(n, size, rng)
         inside = np.prod(high - low, axis=1)

@@ -67,4 +67,6 @@ def fit_counts(counts: npt.NDArray[np.int64], areas_px: Sequence[int]) -> TileCo
         weights = np.mean(share / share.sum(axis=1, keepdims=True), axis=0)
     kept = weights >= LEAST_WEIGHT
     final = weights[kept] / weights[kept].sum()
-    return TileCounts(tuple((tried[kept] * MPX).tolist()), tuple(final.tolist()))
+    # Between the densities tried the mean is not met exactly.
+    scale = np.sum(counts) / np.dot(areas, np.full(len(areas), np.dot(tried[kept], final)))
+    return TileCounts(tuple((tried[kept] * scale * MPX).tolist()), tuple(final.tolist()))
