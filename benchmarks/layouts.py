@@ -1,9 +1,9 @@
 """Do cells of a brain that was left out lie as the fitted layouts of the others, and as the method's?
 
-python benchmarks/layouts.py --data ../shared/data/cells_cfos --work WORK [--every 5 10 3] [--out FILE]
+python benchmarks/layouts.py --data ../shared/data/cells_cfos --work WORK [--every 5 10] [--out FILE]
 
 c-Fos volumes of three brains, windows of 96 px of planes some slices apart; a cell is seen in the plane next to its
-own. Planes 3 apart share no cell, but are otherwise near each other: it is also told whether cells of neighbouring
+own. Planes 5 apart share no cell, but are otherwise near each other: it is also told whether cells of neighbouring
 planes lie independently (the pair correlation across planes of one volume, beside that of planes shifted by chance).
 """
 
@@ -34,7 +34,7 @@ from volumetric.synthesis.envelopes import envelope
 Floats = npt.NDArray[np.float64]
 
 SIZE, SIMULATIONS, SEED = 96, 499, 1
-EDGES = np.arange(0.0, 25.0, 2.0)
+EDGES = np.arange(0.0, 25.0, 4.0)
 
 
 def across(first: Sequence[Known], second: Sequence[Known]) -> Floats:
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--every", type=int, nargs="+", default=[5, 10, 3])
+    parser.add_argument("--every", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "layouts.json")
     given = parser.parse_args()
     console, rows = Console(), []
@@ -92,7 +92,8 @@ def main() -> None:
                 "every": every,
                 "planes": facts["planes"],
                 "cells": facts["cells"],
-                "regions": facts["regions"],
+                "process": facts["regions"][0]["process"],
+                "marks": facts["regions"][0]["marks"],
                 "held_out": [
                     {name: one[name] for name in ("brain", "planes", "cells", "pairs", "models")}
                     for one in facts["held_out"]

@@ -103,7 +103,7 @@ def test_distances_of_two_places_are_as_drawn():
 
 def test_small_tiles_are_refused():
     with pytest.raises(InputError, match="too small"):
-        edges_of(uniform([3], shape=(15, 40)))
+        edges_of(uniform([3], shape=(31, 40)))
     with pytest.raises(InputError, match="no tile"):
         edges_of([])
 

@@ -36,7 +36,7 @@ WORTH = 2.0
 """Log likelihood that two more numbers must bring (Akaike)."""
 
 CORE_START = (0.2, 4.0, 0.02)
-STARTS = tuple((excess, spread) for excess in (0.3, 2.0) for spread in (0.1, 0.2, 0.4))
+STARTS = tuple((excess, spread) for excess in (0.3, 2.0) for spread in (0.1, 0.3))
 """Core (a share of the reach), steepness and overlap; excess, and spread as a share of the reach, fits start from."""
 
 STEPS = 400

@@ -17,6 +17,9 @@ from volumetric.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
+WIDTH_PX = 4.0
+"""Of a bin of distances: about a cell. Narrower ones hold few pairs of a sparse tile, and tell less from chance."""
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -42,7 +45,7 @@ class Pattern:
         return apart
 
 
-def edges_of(patterns: Sequence[Pattern], width_px: float = 2.0) -> Floats:
+def edges_of(patterns: Sequence[Pattern], width_px: float = WIDTH_PX) -> Floats:
     """Ends of the distances told apart: bins of one width up to a quarter of the smallest tile's edge.
 
     Raises `InputError` without tiles, and where tiles are too small for two bins.
