@@ -163,7 +163,7 @@ class Job:
         }
 
     def _examples(self, layout: FittedLayout) -> dict[str, list[Example]]:
-        """Real tiles with cells, and as many of each sampler."""
+        """Real tiles with cells, and of each sampler as many with as many cells."""
         rng = np.random.default_rng([self.config.seed, len(self.brains)])
         held = [one.tile for one in self.known if len(one.tile.pattern.yx)]
         chosen = [held[k] for k in rng.choice(len(held), min(EXAMPLES, len(held)), replace=False)]
@@ -173,7 +173,7 @@ class Job:
             shape = one.pattern.shape
             region = layout.only(one.region).regions[0]
             found["real"].append((_real(one, region.marks, rng), shape))
-            found["fitted"].append((region.sample(shape, rng), shape))
+            found["fitted"].append((region.of_cells(len(one.pattern.yx), shape, rng), shape))
             found["method"].append((method.of_cells(len(one.pattern.yx), shape, rng), shape))
         return found
 

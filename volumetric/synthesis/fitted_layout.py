@@ -70,8 +70,11 @@ class RegionLayout:
     marks: Marks
 
     def sample(self, shape: tuple[int, int], rng: np.random.Generator) -> Layout:
-        """A layout for a tile (y, x), less the cells that lie wholly within others."""
-        count = self.counts.sample(shape[0] * shape[1], rng)
+        """A layout for a tile (y, x)."""
+        return self.of_cells(self.counts.sample(shape[0] * shape[1], rng), shape, rng)
+
+    def of_cells(self, count: int, shape: tuple[int, int], rng: np.random.Generator) -> Layout:
+        """A layout of so many cells, less those that lie wholly within others."""
         places = self.process.simulate(count, shape, rng)[0]
         radius, light = self.marks.sample(count, rng)
         outlines = tuple(outline(yx, float(r), rng) for yx, r in zip(places, radius, strict=True))
