@@ -7,7 +7,9 @@ from pathlib import Path
 
 from volumetric.errors import InputError
 from volumetric.synthesis.discs import Discs
+from volumetric.synthesis.fitted_layout import read_layout
 from volumetric.synthesis.layout import Sampler
+from volumetric.synthesis.method_layout import MethodLayout
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,14 @@ class Named:
 
 
 def named_layout(name: str) -> Named:
-    """The sampler of a name; raises `InputError` for another name."""
-    if name == "discs":
-        return Named(name, Discs())
-    raise InputError(f"there is no layout {name!r}: expected discs")
+    """The sampler of a name: `method`, `discs` at random, or a file of `fit-layout`.
+
+    Raises `InputError` where it is none of these, or the file cannot be used.
+    """
+    known: dict[str, Sampler] = {"method": MethodLayout(), "discs": Discs()}
+    if name in known:
+        return Named(name, known[name])
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"there is no layout {name!r}: expected {', '.join(known)}, or a file of `fit-layout`")
+    return Named(path.name, read_layout(path), path)

@@ -2,6 +2,6 @@
 
 from pipelines.cli.app import main
 
-from pipelines.cli import brains, groups, volumes, steps, detectors, crowd, generators, realism, measure  # isort: skip # the order of the help
+from pipelines.cli import brains, groups, volumes, steps, detectors, crowd, synthesis, measure  # isort: skip # the order of the help
 
-__all__ = ["brains", "crowd", "detectors", "generators", "groups", "main", "measure", "realism", "steps", "volumes"]
+__all__ = ["brains", "crowd", "detectors", "groups", "main", "measure", "steps", "synthesis", "volumes"]

@@ -1,4 +1,4 @@
-"""Commands that make tiles up."""
+"""Commands that make tiles up, and compare them with real ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.cli.app import app, console
-from pipelines.cli.options import ConfigFile, Debug, Device, DryRun, Memory, Out, Workers
+from pipelines.cli.options import ConfigFile, Debug, Device, DryRun, Executor, Memory, Out, Workers
 from pipelines.cli.run import go, resources_of
 from pipelines.config import load_file, make, overlay
 
@@ -80,6 +80,46 @@ def train_generator(
         command.print_summary(job, stage.ledger, console)
 
 
+@app.command("fit-layout", rich_help_panel=PANEL)
+def fit_layout(
+    tiles: Annotated[
+        list[Path],
+        typer.Argument(metavar="TILES...", help="Folders of tiles with known cells: NAME.tif and NAME_cells.csv."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="LAYOUT.json", help="Where to write the layouts.")],
+    every: Annotated[
+        int | None, typer.Option(help="Slices from one plane to the next; nearer ones show the same cells. Default: 5.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Edge of the windows looked at, px. Default: whole planes.")] = None,
+    simulations: Annotated[
+        int | None, typer.Option(help="Of each model, for each brain left out. Default: 299.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    memory: Memory = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Learn where cells lie, how large and bright they are, and compare with brains left out.
+
+    Example: volumetric fit-layout tiles/ --out layout.json
+    """
+    from pipelines import fit_layout as command
+    from pipelines.stage import Stage
+    from pipelines.workspace import work_beside
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=1, memory=memory)
+    options = make(
+        command.Config,
+        **overlay(settings.get("fit_layout", {}), every=every, size=size, simulations=simulations, seed=seed),
+    )
+    work = work_beside(out) / "fit-layout"
+    stage = Stage(command.plan(tiles, out, work, options), work)
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)
+
+
 @app.command(rich_help_panel=PANEL)
 def synthesize(
     generator: Annotated[
@@ -128,5 +168,50 @@ def synthesize(
     )
     work = out / ".work"
     stage = Stage(command.plan(generator, named_layout(layout), out, work / "synthesize", options), work / "synthesize")
+    if go([stage], resources, dry_run):
+        command.print_summary(out, stage.ledger, console)
+
+
+@app.command(rich_help_panel=PANEL)
+def realism(
+    synthetic: Annotated[Path, typer.Argument(metavar="SYNTH", help="Folder of synthetic tiles.")],
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="Folder of real tiles, with cells if they are known.")],
+    out: Out,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Other real tiles, such as another brain's, to compare with as well."),
+    ] = None,
+    scale: Annotated[
+        Literal["brain", "contrast"] | None,
+        typer.Option(help="Brightness of a brain, or contrast in noise levels. Default: that of SYNTH, else brain."),
+    ] = None,
+    px: Annotated[
+        int | None, typer.Option(help="Edge of the planes. Default: the largest that all tiles have.")
+    ] = None,
+    every: Annotated[int | None, typer.Option(help="Slices of a volume from plane to plane. Default: 1.")] = None,
+    splits: Annotated[int | None, typer.Option(help="Halvings of the real tiles. Default: 50.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    executor: Executor = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """How alike synthetic and real tiles are, beside how alike two halves of the real ones are.
+
+    Example: volumetric realism synthetic/ tiles/ --out realism/
+    """
+    from pipelines import realism as command
+    from pipelines.stage import Stage
+
+    settings = load_file(config)
+    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    options = make(
+        command.Config,
+        **overlay(settings.get("realism", {}), scale=scale, px=px, every=every, splits=splits, seed=seed),
+    )
+    work = out / ".work" / "realism"
+    stage = Stage(command.plan(synthetic, real, out, work, options, against=against), work)
     if go([stage], resources, dry_run):
         command.print_summary(out, stage.ledger, console)

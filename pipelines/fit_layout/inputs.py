@@ -1,0 +1,66 @@
+"""What layouts are learnt from: planes of tiles, with the cells seen in them measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.planes import Plane, read_planes, windows
+from volumetric.errors import InputError
+from volumetric.synthesis.fitted_layout import EVERYWHERE, KnownTile
+from volumetric.synthesis.marks import measure
+from volumetric.synthesis.pair_correlation import Pattern
+
+
+@dataclass(frozen=True)
+class Known:
+    """A plane, or a window of one.
+
+    Args:
+        brain: it is of.
+        unit: the tile it is of: planes and windows of one tile are not independent.
+        tile: where its cells lie and how they look.
+    """
+
+    brain: str
+    unit: str
+    tile: KnownTile
+
+
+def read_known(folders: Sequence[Path], every: int, size: int | None) -> list[Known]:
+    """Planes of all tiles, `every` slices, whole or as windows of `size` px.
+
+    A region is what `tiles.csv` of the folder says in the column `region`.
+
+    Raises `InputError` for tiles without cells, and what cannot be read.
+    """
+    found = []
+    for folder in folders:
+        regions = _regions(folder)
+        for plane in read_planes(folder, "contrast", every):
+            parts = windows([plane], size) if size else [plane]
+            region = regions.get(plane.tile) or EVERYWHERE
+            found += [Known(one.brain, f"{folder}/{one.tile}", _tile(one, region)) for one in parts]
+    return found
+
+
+def _tile(plane: Plane, region: str) -> KnownTile:
+    if plane.cells is None:
+        raise InputError(
+            f"tile {plane.tile} has no cells: layouts are learnt from tiles with NAME_cells.csv beside them"
+        )
+    y, x = plane.image.shape
+    cells = np.asarray(plane.cells, dtype=np.float64).reshape(-1, 2)
+    return KnownTile(Pattern(cells, (y, x)), measure(plane.image, cells), region)
+
+
+def _regions(folder: Path) -> dict[str, str]:
+    path = folder / "tiles.csv"
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return dict(zip(table["tile"], table["region"], strict=True)) if "region" in table else {}

@@ -1,0 +1,94 @@
+"""`volumetric fit-layout` on made-up tiles of two brains."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from pipelines.cli import main
+from volumetric.synthesis.fitted_layout import read_layout
+from volumetric.synthesis.point_process import PointProcess
+
+PX, CELLS = 80, 18
+
+
+def write_tiles(folder, tiles=4, cells=CELLS, brains=("mouse1", "mouse2")):
+    """Bright round cells with a core of 6 px on an even background."""
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    y, x = np.indices((PX, PX))
+    rows = []
+    for brain in brains:
+        for number in range(tiles):
+            name = f"{brain}_{number}"
+            yx = PointProcess(core_px=6.0, steepness=8.0).simulate(cells, (PX, PX), rng)[0]
+            image = 1000 + sum(
+                400 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2)) for cy, cx in yx
+            ) * np.ones((PX, PX))
+            tifffile.imwrite(folder / f"{name}.tif", rng.poisson(image).astype(np.uint16), photometric="minisblack")
+            pd.DataFrame(yx, columns=["y", "x"]).to_csv(folder / f"{name}_cells.csv", index=False)
+            rows.append({"tile": name, "brain": brain, "region": "CA1" if number % 2 else "DG"})
+    pd.DataFrame(rows).to_csv(folder / "tiles.csv", index=False)
+    return folder
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(one) for one in arguments])
+    return stop.value.code
+
+
+def test_layouts_are_learnt_tested_and_drawn(tmp_path, capsys):
+    tiles = write_tiles(tmp_path / "tiles")
+    out = tmp_path / "layout.json"
+    assert run("fit-layout", tiles, "--out", out, "--simulations", 39, "--seed", 4) == 0
+    said = capsys.readouterr().out
+    for word in ("CA1", "DG", "mouse1", "mouse2", "fitted", "method", "side"):
+        assert word in said
+
+    layout = read_layout(out)
+    assert [one.name for one in layout.regions] == ["CA1", "DG"]
+    for one in layout.regions:
+        assert one.process.core_px == pytest.approx(6.0, rel=0.25)
+        assert one.counts.mean_per_mpx * PX * PX / 1e6 == pytest.approx(CELLS, rel=0.02)
+        assert one.marks.diameter_px == pytest.approx(2 * 2.0 * np.sqrt(2 * np.log(2)), rel=0.2)
+    assert 9 < np.mean([len(layout.sample((PX, PX), np.random.default_rng(seed))) for seed in range(20)]) < 27
+    assert (tmp_path / "layout.png").stat().st_size > 10_000
+
+    made = json.loads(out.read_text())["made"]
+    assert [one["brain"] for one in made["held_out"]] == ["mouse1", "mouse2"]
+    for one in made["held_out"]:
+        assert one["models"]["fitted"]["inside"]
+        assert not one["models"]["method"]["inside"]
+
+
+def test_a_plan_is_shown_and_nothing_written(tmp_path, capsys):
+    tiles = write_tiles(tmp_path / "tiles", tiles=3)
+    assert run("fit-layout", tiles, "--out", tmp_path / "layout.json", "--dry-run") == 0
+    assert "without mouse1" in capsys.readouterr().out
+    assert not (tmp_path / "layout.json").exists()
+
+
+def test_one_brain_is_fitted_and_said_to_be_untested(tmp_path, capsys):
+    tiles = write_tiles(tmp_path / "tiles", tiles=5, brains=("mouse1",))
+    assert run("fit-layout", tiles, "--out", tmp_path / "layout.json") == 0
+    assert "cannot be told" in capsys.readouterr().out
+    assert len(read_layout(tmp_path / "layout.json").regions) == 2
+    again = tmp_path / "again.json"
+    assert run("fit-layout", tiles, "--out", again) == 0
+    assert again.read_bytes() == (tmp_path / "layout.json").read_bytes()
+    assert again.with_suffix(".png").read_bytes() == (tmp_path / "layout.png").read_bytes()
+
+
+def test_what_tells_nothing_is_refused(tmp_path, capsys):
+    tiles = write_tiles(tmp_path / "tiles", tiles=2, cells=1)
+    assert run("fit-layout", tiles, "--out", tmp_path / "layout.json") == 2
+    assert "too few" in capsys.readouterr().err
+    assert run("fit-layout", tiles, "--out", tmp_path / "layout.txt") == 2
+    assert ".json file" in capsys.readouterr().err
+    for path in tiles.glob("*_cells.csv"):
+        path.unlink()
+    assert run("fit-layout", tiles, "--out", tmp_path / "layout.json") == 2
+    assert "has no cells" in capsys.readouterr().err
