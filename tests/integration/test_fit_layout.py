@@ -3,35 +3,11 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
-import tifffile
 
 from pipelines.cli import main
+from tests.spotted_tiles import CELLS, PX, write_tiles
 from volumetric.synthesis.fitted_layout import read_layout
-from volumetric.synthesis.point_process import PointProcess
-
-PX, CELLS = 80, 18
-
-
-def write_tiles(folder, tiles=4, cells=CELLS, brains=("mouse1", "mouse2")):
-    """Bright round cells with a core of 6 px on an even background."""
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    y, x = np.indices((PX, PX))
-    rows = []
-    for brain in brains:
-        for number in range(tiles):
-            name = f"{brain}_{number}"
-            yx = PointProcess(core_px=6.0, steepness=8.0).simulate(cells, (PX, PX), rng)[0]
-            image = 1000 + sum(
-                400 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2)) for cy, cx in yx
-            ) * np.ones((PX, PX))
-            tifffile.imwrite(folder / f"{name}.tif", rng.poisson(image).astype(np.uint16), photometric="minisblack")
-            pd.DataFrame(yx, columns=["y", "x"]).to_csv(folder / f"{name}_cells.csv", index=False)
-            rows.append({"tile": name, "brain": brain, "region": "CA1" if number % 2 else "DG"})
-    pd.DataFrame(rows).to_csv(folder / "tiles.csv", index=False)
-    return folder
 
 
 def run(*arguments):
