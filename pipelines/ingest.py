@@ -180,9 +180,10 @@ def conversions(
     `stored` is the cut of an earlier session, which is kept.
     """
     itemsize = np.dtype(source.dtype).itemsize
-    unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, resources.memory)
+    room = resources.capacity
+    unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, room.process_bytes)
     tasks = len(BlockGrid(levels[0].shape, unit))
-    threads = max(1, resources.workers // min(tasks, UNITS_IN_MEMORY))
+    threads = room.threads if room.processes else max(1, room.workers // min(tasks, UNITS_IN_MEMORY))
     passes = []
     for channel in range(len(source.channels)):
         conversion = Conversion(volume, levels, channel, threads, first)

@@ -10,10 +10,10 @@ import typer
 from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
+    Cluster,
     ConfigFile,
     Debug,
     DryRun,
-    Executor,
     Memory,
     Out,
     SourceArg,
@@ -153,7 +153,7 @@ def consensus(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -166,7 +166,7 @@ def consensus(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     options = make(
         command.Config,
         **overlay(
@@ -206,7 +206,7 @@ def agreement(
     ] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -218,7 +218,7 @@ def agreement(
     from pipelines import agreement as command
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     options = make(command.Config, **overlay(settings.get("agreement", {}), tolerances_px=tolerance or None))
     stages = command.prepare(consensus, experts, out, options)
     if go(stages, resources, dry_run):
@@ -238,7 +238,7 @@ def crowd_size(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -251,7 +251,7 @@ def crowd_size(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     numbers = people.split(",") if people else None
     options = make(
         command.Config,

@@ -12,12 +12,12 @@ from pipelines.cli.options import (
     AtlasDir,
     AtlasName,
     Block,
+    Cluster,
     ConfigFile,
     Debug,
     Device,
     DryRun,
     ExcludeMask,
-    Executor,
     KeepPoor,
     LandmarksFile,
     Memory,
@@ -92,7 +92,7 @@ def detect(
     workers: Workers = None,
     memory: Memory = None,
     device: Device = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -106,7 +106,7 @@ def detect(
     from pipelines.workspace import work_beside
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     work = work_beside(out)
     opened = volume_of(volume, work, settings, resources, voxel_um, None)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))

@@ -14,7 +14,7 @@ from pipelines import ingest
 from pipelines.config import Resources
 from volumetric.blocks.blockmap import BlockMap
 from volumetric.blocks.ledger import Ledger
-from volumetric.blocks.plan import Plan
+from volumetric.blocks.plan import Capacity, Plan
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.levels import plan_levels
@@ -55,7 +55,7 @@ def slabs(p: Plan) -> BlockMap:
 def test_a_terabyte_fits_any_memory(tmp_path: Path, gigabytes: int, workers: int) -> None:
     p = plan(Imagined(), tmp_path, gigabytes * GIGABYTE, workers)
     for current in p.passes:
-        at_once = p.workers(current, gigabytes * GIGABYTE, workers)
+        at_once = p.workers(current, Capacity(workers, gigabytes * GIGABYTE))
         assert p.base_bytes + at_once * current.cost.memory_bytes <= gigabytes * GIGABYTE
 
 
