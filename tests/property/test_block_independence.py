@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 CASES = 21
-PROCESSES = {3: 1, 11: 2, 19: 4}
+PROCESSES = {10: 1, 11: 2, 15: 4}
 """Cases done by so many processes instead of threads."""
 
 
