@@ -171,7 +171,10 @@ class Cluster(ABC):
             from distributed import Client
 
             self._stack.enter_context(dask.config.set(CONFIG))
-            self._client = self._stack.enter_context(Client(self._start(workers), set_as_default=False))
+            try:
+                self._client = self._stack.enter_context(Client(self._start(workers), set_as_default=False))
+            except (OSError, RuntimeError) as error:
+                raise ClusterError(f"the workers of --cluster {self.settings.kind} do not start: {error}") from error
             self._tell(f"dask dashboard: {self._client.dashboard_link}{_without_pages()}")
         else:
             self._resize(workers)
@@ -227,8 +230,10 @@ class LocalProcesses(Cluster):
     """Processes of this machine; with `cuda`, one a GPU."""
 
     _made: Any = None
+    _wanted = 0
 
     def _start(self, workers: int) -> Any:  # noqa: ANN401
+        self._wanted = workers
         common = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", **QUIET}
         if self.settings.kind == "cuda":
             from dask_cuda import LocalCUDACluster
@@ -245,8 +250,14 @@ class LocalProcesses(Cluster):
         return workers
 
     def _resize(self, workers: int) -> None:
+        self._wanted = workers
         self._made.scale(workers)
         self._made.sync(_settled, self._made)
+
+    def _mend(self) -> None:
+        super()._mend()
+        if self.there < self._wanted:
+            self._made.scale(self._wanted)  # dask starts a worker anew that died, but not one that died while starting
 
 
 class SlurmJobs(Cluster):
