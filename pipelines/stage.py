@@ -71,7 +71,7 @@ def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list
     """Run stages one after another, each from where its ledger says it stopped."""
     check(stages, resources)
     with ExitStack() as stack:
-        cluster = open_cluster(resources.cluster, partial(console.print, highlight=False, soft_wrap=True))
+        cluster = open_cluster(resources.cluster, partial(console.print, highlight=False, markup=False, soft_wrap=True))
         progress = stack.enter_context(StageProgress(console))
         if cluster is not None:
             stack.enter_context(cluster)

@@ -85,14 +85,14 @@ def worker_processes() -> list[psutil.Process]:
 
 
 @contextmanager
-def killing_workers(every_s: float, seed: int) -> Iterator[list[int]]:
-    """Kill one local worker after another, chosen by chance, while the block runs; gives those killed."""
+def killing_workers(folder: Path, every_s: float, seed: int) -> Iterator[list[int]]:
+    """Kill one local worker after another, chosen by chance, once a task is done; gives those killed."""
     rng, killed, stop = random.Random(seed), [], threading.Event()
 
     def kill() -> None:
         while not stop.wait(every_s):
             alive = worker_processes()
-            if alive:
+            if alive and told(folder)["done"]:
                 victim = rng.choice(alive)
                 victim.kill()
                 killed.append(victim.pid)
@@ -107,8 +107,9 @@ def killing_workers(every_s: float, seed: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.slow
-def test_workers_killed_all_the_time(tmp_path: Path) -> None:
-    with open_cluster(ClusterSettings("local")) as cluster, killing_workers(1.5, seed=4) as killed:
+def test_workers_killed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("volumetric.blocks.cluster.LOOK_S", 0.3)
+    with open_cluster(ClusterSettings("local")) as cluster, killing_workers(tmp_path, 1.0, seed=4) as killed:
         execute(make_plan(tmp_path), tmp_path / "work", Execution(workers=2, cluster=cluster))
     check(tmp_path)
     assert len(killed) >= 2

@@ -105,7 +105,9 @@ def test_without_a_gpu_the_command_for_gpus_says_so(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.slow
-def test_a_running_scheduler(brain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_scheduler(
+    brain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     place(monkeypatch, brain, tmp_path)
     with running_scheduler() as scheduler:
         replaced = {"10.0.0.5": "127.0.0.1", "tcp://10.0.0.5:8786": scheduler.address, "8786": str(scheduler.port)}
@@ -113,8 +115,10 @@ def test_a_running_scheduler(brain: Path, tmp_path: Path, monkeypatch: pytest.Mo
             [replaced.get(word, word) for word in line] for line in documented("A scheduler that runs already")
         )
         worker[worker.index("--nworkers") + 1] = "2"
-        monkeypatch.chdir("/")  # where the workers are started is of no matter
         scheduler.start(*start[1:])
+        assert go(command) == 2
+        assert "has no workers: start them with `dask worker tcp://" in capsys.readouterr().err
+        monkeypatch.chdir("/")  # where the workers are started is of no matter
         scheduler.start(*worker[1:])
         scheduler.wait(2)
         monkeypatch.chdir(tmp_path)

@@ -255,9 +255,13 @@ class LocalProcesses(Cluster):
         self._made.sync(_settled, self._made)
 
     def _mend(self) -> None:
+        """Make workers anew that died while they started; those that die at work are, by the nanny of each."""
         super()._mend()
+        gone = [name for name, nanny in dict(self._made.workers).items() if nanny.status.name in {"closed", "failed"}]
+        if gone:
+            self._made.sync(_forget, self._made, gone)
         if self.there < self._wanted:
-            self._made.scale(self._wanted)  # dask starts a worker anew that died, but not one that died while starting
+            self._made.scale(self._wanted)
 
 
 class SlurmJobs(Cluster):
@@ -304,6 +308,9 @@ class RunningScheduler(Cluster):
     """A scheduler that somebody else runs, with the workers that it has."""
 
     def _start(self, workers: int) -> Any:  # noqa: ANN401
+        from distributed.utils import silence_logging_cmgr
+
+        self._stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # an error of ours says what is lost
         return self.settings.kind
 
     def window(self, workers: int) -> int:
@@ -410,9 +417,10 @@ async def _settled(cluster: Any) -> None:  # noqa: ANN401
 
 
 async def _forget(cluster: Any, names: list[str]) -> None:  # noqa: ANN401
+    """Take workers or jobs that are no more from those that a cluster believes to have, so that it makes others."""
     from distributed.core import Status
 
     for name in names:
-        job = cluster.workers.pop(name, None)
-        if job is not None:
-            job.status = Status.closed
+        gone = cluster.workers.pop(name, None)
+        if gone is not None:
+            gone.status = Status.closed

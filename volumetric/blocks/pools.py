@@ -69,16 +69,16 @@ def workers_of(cluster: Cluster, workers: int) -> Iterator[Pool]:
 
     def submit(task: Task) -> Future[TaskResult]:
         remote = client.submit(_run_there, task, __version__, os.getcwd(), pure=False)
-        return asyncio.run_coroutine_threadsafe(_outcome(cluster, client, remote), client.loop.asyncio_loop)
+        return asyncio.run_coroutine_threadsafe(_outcome(cluster, remote), client.loop.asyncio_loop)
 
     yield Pool(submit, lambda: WINDOW * cluster.window(workers), cluster.look_after)
 
 
-async def _outcome(cluster: Cluster, client: Any, remote: Any) -> TaskResult:  # noqa: ANN401 - dask has no types
+async def _outcome(cluster: Cluster, remote: Any) -> TaskResult:  # noqa: ANN401 - dask has no types
     from distributed import KilledWorker
 
     try:
-        result: TaskResult = await client.gather(remote, asynchronous=True)
+        result: TaskResult = await remote
     except KilledWorker as error:
         raise WorkerLostError("its worker died") from error
     except CancelledError as error:  # not by us: the scheduler went away or began anew
