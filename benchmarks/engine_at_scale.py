@@ -22,7 +22,8 @@ import psutil
 
 from pipelines.bench.run import machine
 from volumetric.blocks.blockmap import BlockMap
-from volumetric.blocks.cluster import Cluster, ClusterSettings, open_cluster
+from volumetric.blocks.capacity import ClusterSettings
+from volumetric.blocks.cluster import Cluster, open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.geometry.grid import Block, BlockGrid

@@ -30,7 +30,8 @@ import psutil
 
 from pipelines.bench.run import machine
 from volumetric.blocks.blockmap import BlockMap
-from volumetric.blocks.cluster import ClusterSettings, open_cluster
+from volumetric.blocks.capacity import ClusterSettings
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan

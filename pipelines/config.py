@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from volumetric.blocks.cluster import ClusterSettings, capacity
-from volumetric.blocks.plan import Capacity
+from volumetric.blocks.capacity import Capacity, ClusterSettings, capacity_of
 from volumetric.errors import InputError
 
 UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -52,7 +51,7 @@ class Resources(Settings):
     @cached_property
     def capacity(self) -> Capacity:
         """What tasks may use; a running scheduler is asked. Raises `InputError` where the cluster cannot be had."""
-        return capacity(self.cluster, self.workers, self.memory)
+        return capacity_of(self.cluster, self.workers, self.memory)
 
 
 S = TypeVar("S", bound=Settings)

@@ -24,8 +24,9 @@ import numpy.typing as npt
 
 from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import BASE_BYTES
 from volumetric.blocks.ledger import stored_layout
-from volumetric.blocks.plan import BASE_BYTES, Cost, Plan
+from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3

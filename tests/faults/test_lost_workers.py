@@ -19,7 +19,8 @@ from tests.fake_slurm import fake_slurm
 from tests.faults.killing import events, repeated_after_done
 from tests.running_scheduler import running_scheduler, wait_until
 from volumetric.blocks.blockmap import BlockMap
-from volumetric.blocks.cluster import ClusterSettings, open_cluster
+from volumetric.blocks.capacity import ClusterSettings
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import LOSSES, Execution, execute
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction

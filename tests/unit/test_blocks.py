@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import Capacity
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
-from volumetric.blocks.plan import Capacity, Cost, Plan
+from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.blocks.telling import tell
 from volumetric.errors import OutputError, PlanError, TaskError

@@ -21,9 +21,10 @@ from pipelines.cli.run import resources_of
 from pipelines.config import load_file
 from volumetric.blocks import execute as engine
 from volumetric.blocks.batches import Batches
-from volumetric.blocks.cluster import WORKER_SHARE, ClusterSettings, capacity, open_cluster
+from volumetric.blocks.capacity import BASE_BYTES, WORKER_SHARE, Capacity, ClusterSettings, capacity_of
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import LOSSES, Execution, execute
-from volumetric.blocks.plan import BASE_BYTES, Capacity, Cost, Plan, Task, TaskResult
+from volumetric.blocks.plan import Cost, Plan, Task, TaskResult
 from volumetric.blocks.pools import Pool, WorkerLostError, _run_there
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import ClusterError, InputError, PlanError, TaskError
@@ -44,15 +45,15 @@ def test_processes_of_this_machine_share_its_memory_and_each_holds_the_program(t
     many = plan.passes[0]
     memory = 4 * BASE_BYTES + 8 * GB
     assert plan.workers(many, Capacity(16, memory)) == 3  # threads: a task and the one read ahead
-    assert plan.workers(many, capacity(ClusterSettings("local"), 16, memory)) == 3  # nothing is read ahead
-    assert plan.workers(many, capacity(ClusterSettings("local"), 16, memory + BASE_BYTES + 2 * GB)) == 4
-    assert plan.workers(many, capacity(ClusterSettings("local"), 2, memory)) == 2
+    assert plan.workers(many, capacity_of(ClusterSettings("local"), 16, memory)) == 3  # nothing is read ahead
+    assert plan.workers(many, capacity_of(ClusterSettings("local"), 16, memory + BASE_BYTES + 2 * GB)) == 4
+    assert plan.workers(many, capacity_of(ClusterSettings("local"), 2, memory)) == 2
     with pytest.raises(PlanError, match=r"one task needs 2\.5 GB beside 524 MB for the program"):
-        plan.workers(many, capacity(ClusterSettings("local"), 2, 3 * GB))
+        plan.workers(many, capacity_of(ClusterSettings("local"), 2, 3 * GB))
 
 
 def test_workers_elsewhere_have_memory_of_their_own_and_single_steps_that_of_this_machine(tmp_path: Path) -> None:
-    room = capacity(ClusterSettings(**SLURM), 2, 4 * GB)
+    room = capacity_of(ClusterSettings(**SLURM), 2, 4 * GB)
     assert room == Capacity(64, 4 * GB, 2, True, int(8 * GB * WORKER_SHARE))
     plan = plan_of(tmp_path, Cost(GB, 0, 5 * GB), Cost(memory_bytes=3 * GB))
     assert [plan.workers(p, room) for p in plan.passes] == [40, 1]
@@ -75,9 +76,9 @@ def test_workers_elsewhere_have_memory_of_their_own_and_single_steps_that_of_thi
 def test_what_makes_no_cluster_is_refused(
     settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("volumetric.blocks.cluster.CONNECT_S", 0.5)
+    monkeypatch.setattr("volumetric.blocks.capacity.CONNECT_S", 0.5)
     with pytest.raises(InputError, match=message):
-        capacity(ClusterSettings(**settings), 2, GB)
+        capacity_of(ClusterSettings(**settings), 2, GB)
 
 
 @pytest.mark.parametrize(("kind", "package"), [("slurm", "dask-jobqueue"), ("cuda", "dask-cuda")])
@@ -110,14 +111,14 @@ def test_a_gpu_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     settings = ClusterSettings("cuda")
-    room = capacity(settings, 16, 64 * GB)
+    room = capacity_of(settings, 16, 64 * GB)
     assert (room.workers, room.processes, room.worker_bytes) == (3, True, None)
     with pytest.raises(RefusedError), open_cluster(settings) as cluster:
         cluster.engage(room.workers)
     assert (made[0]["n_workers"], made[0]["threads_per_worker"]) == (3, 1)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match="torch sees none"):
-        capacity(settings, 16, 64 * GB)
+        capacity_of(settings, 16, 64 * GB)
 
 
 def test_the_settings_file_says_how_and_the_flag_says_which(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pipelines import ingest
 from pipelines.config import Resources
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import Capacity
 from volumetric.blocks.ledger import Ledger
-from volumetric.blocks.plan import Capacity, Plan
+from volumetric.blocks.plan import Plan
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.levels import plan_levels

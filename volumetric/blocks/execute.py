@@ -19,11 +19,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from volumetric.blocks.capacity import Capacity, capacity_of
 from volumetric.blocks.cluster import Cluster
-from volumetric.blocks.cluster import capacity as capacity_of
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.memory import MemoryMonitor, give_back_large_blocks
-from volumetric.blocks.plan import Capacity, Pass, Plan, TaskResult, check_disk
+from volumetric.blocks.plan import Pass, Plan, TaskResult, check_disk
 from volumetric.blocks.pools import WINDOW, Pool, WorkerLostError, here, threads, workers_of
 from volumetric.blocks.telling import listening
 from volumetric.errors import ClusterError, TaskError, VolumetricError

@@ -6,7 +6,6 @@ identity is what its results depend on; the ledger refuses to mix two identities
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,43 +14,12 @@ from typing import Any, Protocol
 
 import psutil
 
+from volumetric.blocks.capacity import BASE_BYTES, Capacity
 from volumetric.errors import PlanError
 from volumetric.storage.provenance import digest
 
 Facts = Mapping[str, Any]
 """Small JSON values a task reports: counts, warnings."""
-
-BASE_BYTES = 500 * 2**20
-"""Resident size of the interpreter with all libraries loaded, generously estimated."""
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What a run may use. Nothing here changes a result.
-
-    Args:
-        workers: tasks at once, at most.
-        memory_bytes: of this machine.
-        threads: CPU threads that each task may use.
-        processes: whether workers are processes: each holds the program for itself, and reads nothing ahead.
-        worker_bytes: what a task and its program may take of each worker where workers are on other machines; None
-            where they share this one's memory.
-    """
-
-    workers: int = os.cpu_count() or 1
-    memory_bytes: int = 8 * 10**9
-    threads: int = 1
-    processes: bool = False
-    worker_bytes: int | None = None
-
-    @property
-    def process_bytes(self) -> int:
-        """Memory of a process that does tasks: this one, or a worker; of one elsewhere no more than is allowed here."""
-        if not self.processes:
-            return self.memory_bytes
-        if self.worker_bytes is None:
-            return (self.memory_bytes - BASE_BYTES) // self.workers
-        return min(self.memory_bytes, self.worker_bytes)
 
 
 @dataclass(frozen=True)
