@@ -70,6 +70,7 @@ def tiles(
     atlas_dir: AtlasDir = None,
     workers: Workers = None,
     memory: Memory = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -82,7 +83,7 @@ def tiles(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     work = out / ".work"
     opened = volume_of(volume, work, settings, resources, voxel_um, None)
     table = overlay(

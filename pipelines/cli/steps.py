@@ -50,6 +50,7 @@ def register(
     atlas_dir: AtlasDir = None,
     workers: Workers = None,
     memory: Memory = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -62,7 +63,7 @@ def register(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation)
     table = overlay(
         settings.get("register", {}),

@@ -81,6 +81,8 @@ def info(
         bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
     ] = False,
     workers: Workers = None,
+    cluster: Cluster = None,
+    config: ConfigFile = None,
     debug: Debug = False,
 ) -> None:
     """Shape, voxel, levels, codec, size, orientation and completeness of a volume.
@@ -91,6 +93,6 @@ def info(
 
     show(volume, console)
     if verify:
-        verify_volume(volume, resources_of({}, workers=workers), console)
+        verify_volume(volume, resources_of(load_file(config), workers=workers, cluster=cluster), console)
     else:
         check_complete(volume, console)

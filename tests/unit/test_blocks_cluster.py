@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cloudpickle
 import pytest
 import torch
 
@@ -24,7 +26,7 @@ from volumetric.blocks.batches import Batches
 from volumetric.blocks.capacity import BASE_BYTES, WORKER_SHARE, Capacity, ClusterSettings, capacity_of
 from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import LOSSES, Execution, execute
-from volumetric.blocks.plan import Cost, Plan, Task, TaskResult
+from volumetric.blocks.plan import Cost, Pass, Plan, TaskResult
 from volumetric.blocks.pools import Pool, WorkerLostError, _run_there
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import ClusterError, InputError, PlanError, TaskError
@@ -155,8 +157,9 @@ class Mortal:
     scheduler_dies: bool = False
     tried: Counter[str] = field(default_factory=Counter)
 
-    def submit(self, task: Task) -> Future[TaskResult]:
+    def submit(self, current: Pass, key: str) -> Future[TaskResult]:
         future: Future[TaskResult] = Future()
+        task = current.task(key)
         self.tried[task.where] += 1
         if self.scheduler_dies and len(self.tried) == 3:
             future.set_exception(ClusterError("the scheduler is gone"))
@@ -167,8 +170,8 @@ class Mortal:
         return future
 
     @contextmanager
-    def pool(self, *_: object) -> Iterator[Pool]:
-        yield Pool(self.submit, lambda: 2)
+    def pool(self, cluster: None, current: Pass, workers: int, folder: Path) -> Iterator[Pool]:
+        yield Pool(partial(self.submit, current), lambda: 2)
 
 
 def four(folder: Path) -> Plan:
@@ -210,13 +213,17 @@ def test_a_worker_of_another_version_or_without_the_files_does_nothing(
 ) -> None:
     monkeypatch.setattr("volumetric.blocks.pools._prepare", lambda: "node7-123")
     monkeypatch.chdir(tmp_path)
-    task = Batches("many", 1, 1, lambda numbers: {"there": str(Path.cwd())}).task("00000000")
+    shared = tmp_path / "many.pass"
+    shared.write_bytes(cloudpickle.dumps(Batches("many", 1, 1, lambda numbers: {"there": str(Path.cwd())})))
     with pytest.raises(InputError, match=r"the worker node7-123 has volumetric .*, this program 9\.9"):
-        _run_there(task, "9.9", str(tmp_path))
+        _run_there(shared, 1, "9.9", str(tmp_path), "00000000")
     with pytest.raises(InputError, match=r"the worker node7-123 does not see /home/x"):
-        _run_there(task, __version__, "/home/x")
-    (tmp_path / "elsewhere").mkdir()
-    assert _run_there(task, __version__, str(tmp_path / "elsewhere")).facts == {"there": str(tmp_path / "elsewhere")}
+        _run_there(shared, 1, __version__, "/home/x", "00000000")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert _run_there(shared, 1, __version__, str(elsewhere), "00000000").facts == {"there": str(elsewhere)}
+    shared.unlink()  # it is read once a process
+    assert _run_there(shared, 1, __version__, str(elsewhere), "00000000").facts == {"there": str(elsewhere)}
 
 
 def test_two_writers_of_one_file_each_move_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,11 @@ class ClusterSettings:
         """Whether a running scheduler is named."""
         return "://" in self.kind
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether workers may be on other machines."""
+        return self.is_address or self.kind == "slurm"
+
 
 def capacity_of(settings: ClusterSettings, workers: int, memory_bytes: int) -> Capacity:
     """What tasks may use, for `workers` tasks at once and `memory_bytes` of this machine.

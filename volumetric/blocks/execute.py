@@ -111,7 +111,7 @@ def _run_pass(plan: Plan, current: Pass, ledger: Ledger, execution: Execution, c
             execution.on_progress(plan.stage, current.name, done, total, megabytes)
 
     show(finished, len(keys))
-    with listening(show), _pool(execution.cluster, workers if len(keys) > 1 else 0) as pool:
+    with listening(show), _pool(execution.cluster, current, workers, ledger.folder) as pool:
         for key, outcome in _windowed(current, left, pool, ledger):
             if isinstance(outcome, VolumetricError) and len(keys) == 1:
                 raise outcome  # it says by itself what went wrong
@@ -146,7 +146,7 @@ def _windowed(
                 key = waiting.popleft()
                 time.sleep(PAUSE_S * failed[key])
                 ledger.journal("start", **{"pass": current.name, "key": key})
-                future = pool.submit(current.task(key))
+                future = pool.submit(key)
                 flying[future] = key
                 future.add_done_callback(ready.put)
             pool.look_after()
@@ -177,13 +177,14 @@ def _windowed(
             future.cancel()
 
 
-def _pool(cluster: Cluster | None, workers: int) -> AbstractContextManager[Pool]:
-    """Who does a pass with so many workers; 0 for a single step, which is done here."""
-    if workers and cluster is not None:
-        return workers_of(cluster, workers)
+def _pool(cluster: Cluster | None, current: Pass, workers: int, folder: Path) -> AbstractContextManager[Pool]:
+    """Who does a pass with so many workers; a single step is done here."""
+    many = len(current.keys) > 1
+    if many and cluster is not None:
+        return workers_of(cluster, current, workers, folder)
     if cluster is not None:
         cluster.rest()
-    return threads(workers) if workers else here()
+    return threads(current, workers) if many else here(current)
 
 
 def _reason(error: Exception) -> str:

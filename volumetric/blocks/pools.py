@@ -1,13 +1,16 @@
 """Who does the tasks of a pass: this thread, threads of this process, or the workers of a cluster.
 
-All hand back a future a task, so that the engine has one loop.
+All hand back a future a task, so that the engine has one loop. What the tasks of a pass have in common, such as an
+atlas, is written once beside the ledger, where each worker reads it once: a task on its way is a key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,12 +18,13 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from volumetric.blocks.cluster import Cluster
 from volumetric.blocks.memory import give_back_large_blocks
-from volumetric.blocks.plan import Task, TaskResult
+from volumetric.blocks.plan import Pass, Task, TaskResult
 from volumetric.errors import InputError
-from volumetric.storage.atomic import name_writer
+from volumetric.storage.atomic import name_writer, replacing
 from volumetric.version import __version__
 
 WINDOW = 2
@@ -36,42 +40,51 @@ class Pool:
     """A way to hand out tasks.
 
     Args:
-        submit: hands out a task.
+        submit: hands out the task of a key.
         window: how many may be in flight just now.
         look_after: sees to lost workers; called often.
     """
 
-    submit: Callable[[Task], Future[TaskResult]]
+    submit: Callable[[str], Future[TaskResult]]
     window: Callable[[], int]
     look_after: Callable[[], None] = lambda: None
 
 
 @contextmanager
-def here() -> Iterator[Pool]:
+def here(current: Pass) -> Iterator[Pool]:
     """In this thread, one after another."""
-    yield Pool(_run_here, lambda: 1)
+    yield Pool(lambda key: _run_here(current.task(key)), lambda: 1)
 
 
 @contextmanager
-def threads(workers: int) -> Iterator[Pool]:
+def threads(current: Pass, workers: int) -> Iterator[Pool]:
     """On threads, which read the next task while one computes."""
     with (
         ThreadPoolExecutor(workers, thread_name_prefix="block") as pool,
         ThreadPoolExecutor(workers, thread_name_prefix="read") as readers,
     ):
-        yield Pool(partial(_read_ahead, readers, pool), lambda: workers * WINDOW)
+        yield Pool(lambda key: _read_ahead(readers, pool, current.task(key)), lambda: workers * WINDOW)
 
 
 @contextmanager
-def workers_of(cluster: Cluster, workers: int) -> Iterator[Pool]:
-    """On workers of a cluster, of which a pass may use so many."""
-    client = cluster.engage(workers)
+def workers_of(cluster: Cluster, current: Pass, workers: int, folder: Path) -> Iterator[Pool]:
+    """On workers of a cluster, of which the pass may use so many; `folder` is on a file system that they see."""
+    import cloudpickle
 
-    def submit(task: Task) -> Future[TaskResult]:
-        remote = client.submit(_run_there, task, __version__, os.getcwd(), pure=False)
+    client = cluster.engage(workers)
+    shared = folder.absolute() / f"{current.name}.pass"
+    with replacing(shared) as temporary:
+        temporary.write_bytes(cloudpickle.dumps(current))
+    run = partial(_run_there, shared, time.time_ns(), __version__, os.getcwd())
+
+    def submit(key: str) -> Future[TaskResult]:
+        remote = client.submit(run, key, pure=False, key=f"{current.name}-{uuid4()}")
         return asyncio.run_coroutine_threadsafe(_outcome(cluster, remote), client.loop.asyncio_loop)
 
-    yield Pool(submit, lambda: WINDOW * cluster.window(workers), cluster.look_after)
+    try:
+        yield Pool(submit, lambda: WINDOW * cluster.window(workers), cluster.look_after)
+    finally:
+        shared.unlink()
 
 
 async def _outcome(cluster: Cluster, remote: Any) -> TaskResult:  # noqa: ANN401 - dask has no types
@@ -86,8 +99,8 @@ async def _outcome(cluster: Cluster, remote: Any) -> TaskResult:  # noqa: ANN401
     return result
 
 
-def _run_there(task: Task, version: str, folder: str) -> TaskResult:
-    """In a worker: make sure that it is such a process as the one that hands out, and do the task."""
+def _run_there(shared: Path, made: int, version: str, folder: str, key: str) -> TaskResult:
+    """In a worker: make sure that it is such a process as the one that hands out, and do the task of a key."""
     name = _prepare()
     if version != __version__:
         raise InputError(f"the worker {name} has volumetric {__version__}, this program {version}: install one of them")
@@ -96,7 +109,14 @@ def _run_there(task: Task, version: str, folder: str) -> TaskResult:
             f"the worker {name} does not see {folder}: workers need the same file system, at the same paths"
         )
     os.chdir(folder)  # paths may be relative
-    return task()
+    return _read_pass(shared, made).task(key)()
+
+
+@lru_cache(maxsize=1)
+def _read_pass(path: Path, made: int) -> Pass:
+    """The pass of a file, read once a process; one `made` at another time is another."""
+    current: Pass = pickle.loads(path.read_bytes())
+    return current
 
 
 @lru_cache(maxsize=1)
