@@ -1,4 +1,4 @@
-"""Workers killed every second, a scheduler that goes away, jobs that are taken away: the same result, nothing twice."""
+"""Workers killed every two seconds, a scheduler that goes away, jobs that are taken away: the same result, nothing twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from volumetric.storage.atomic import replacing
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 SHAPE, BLOCK = (32, 6, 6), (1, 6, 6)
-TASK_S = 0.2
+TASK_S = 0.25
 
 
 def read(box: Box) -> np.ndarray:
@@ -110,7 +110,7 @@ def killing_workers(folder: Path, every_s: float, seed: int) -> Iterator[list[in
 @pytest.mark.slow
 def test_workers_killed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("volumetric.blocks.cluster.LOOK_S", 0.3)
-    with open_cluster(ClusterSettings("local")) as cluster, killing_workers(tmp_path, 1.0, seed=4) as killed:
+    with open_cluster(ClusterSettings("local")) as cluster, killing_workers(tmp_path, 2.0, seed=4) as killed:
         execute(make_plan(tmp_path), tmp_path / "work", Execution(workers=2, cluster=cluster))
     check(tmp_path)
     assert len(killed) >= 2
@@ -170,6 +170,7 @@ def test_a_job_taken_away_is_asked_for_again(tmp_path: Path, monkeypatch: pytest
     slurm = fake_slurm(tmp_path / "slurm")
     monkeypatch.setenv("PATH", slurm.path)
     monkeypatch.setattr("volumetric.blocks.cluster.LOOK_S", 0.3)
+    monkeypatch.setattr("volumetric.blocks.cluster.SQUEUE_S", 0.3)
 
     def preempt() -> None:
         wait_until(lambda: told(tmp_path)["done"] > 3)
@@ -192,6 +193,7 @@ def test_jobs_that_end_before_their_workers_come_stop_the_run(tmp_path: Path, mo
     slurm = fake_slurm(tmp_path / "slurm")
     monkeypatch.setenv("PATH", slurm.path)
     monkeypatch.setattr("volumetric.blocks.cluster.LOOK_S", 0.3)
+    monkeypatch.setattr("volumetric.blocks.cluster.SQUEUE_S", 0.3)
     (tmp_path / "broken").touch()
     with (
         pytest.raises(ClusterError, match=r"SLURM jobs ended 3 times before a worker came from any: .*logs"),

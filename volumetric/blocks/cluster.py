@@ -33,6 +33,8 @@ CONFIG = {
     "distributed.admin.low-level-log-length": 100,
     # A task whose worker died comes back to the engine at once: there is one rule for it, and its journal.
     "distributed.scheduler.allowed-failures": 0,
+    # Else dask ends the job of a worker that went, though SLURM may have put it back into its queue.
+    "distributed.deploy.lost-worker-timeout": "365 days",
 }
 
 QUIET = {"silence_logs": logging.CRITICAL}
@@ -40,6 +42,9 @@ QUIET = {"silence_logs": logging.CRITICAL}
 
 LOOK_S = 5.0
 """How often the workers are looked after."""
+
+SQUEUE_S = 30.0
+"""How often SLURM is asked, which has others to answer."""
 
 ABSENT_S = 300.0
 """How long a run waits where all workers are gone; jobs in SLURM's queue are waited for without end."""
@@ -194,6 +199,7 @@ class SlurmJobs(Cluster):
     _made: Any = None
     _jobs = 0
     _fruitless = 0
+    _asked = 0.0
 
     def _start(self, workers: int) -> Any:  # noqa: ANN401
         self._made = self._stack.enter_context(make_slurm(self.settings))
@@ -212,6 +218,9 @@ class SlurmJobs(Cluster):
 
     def _mend(self) -> None:
         """Forget the jobs that SLURM no longer knows, and ask for as many as before."""
+        if time.monotonic() - self._asked < SQUEUE_S:
+            return
+        self._asked = time.monotonic()
         submitted = {name: job.job_id for name, job in dict(self._made.workers).items()}
         queued = _queued_jobs()
         if queued is None:
