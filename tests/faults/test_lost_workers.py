@@ -1,4 +1,4 @@
-"""Workers killed every two seconds, a scheduler that goes away, jobs that are taken away: the same result, nothing twice."""
+"""Workers killed every two seconds, a scheduler that goes away, jobs taken away: the same result, nothing twice."""
 
 from __future__ import annotations
 

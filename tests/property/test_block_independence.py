@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 CASES = 21
-PROCESSES = {10: 1, 11: 2, 15: 4}
-"""Cases done by so many processes instead of threads."""
+PROCESSES = {10: 1, 15: 4}
+"""Cases done by so many processes; `tests/integration/test_clusters.py` has two, and other kinds of workers."""
 
 
 @pytest.fixture(scope="module")
