@@ -1,6 +1,6 @@
 """What does the engine itself cost for the 28,688 tasks of a channel of 0.94 TB, and does its memory stay bounded?
 
-python benchmarks/engine_at_scale.py [--executor threads dask] [--out FOLDER]
+python benchmarks/engine_at_scale.py [--kind threads local] [--out FOLDER]
 
 The tasks do nothing: all the time is that of handing out, entering in the ledger, listing and reporting. Beside them
 come tasks of one second: how long the workers are idle, as a share of the work.
@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import psutil
 
 from pipelines.bench.run import machine
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import ClusterSettings
+from volumetric.blocks.cluster import Cluster, open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.geometry.grid import Block, BlockGrid
@@ -30,6 +33,7 @@ SHAPE = (2600, 11_000, 16_000)
 BLOCK = (16, 1024, 1024)
 TASK_S = 1.0
 SLEEPERS, SLEEPS = 4, 25
+MEMORY = 8 * 10**9
 
 
 def one_second(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -37,12 +41,12 @@ def one_second(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]
     return {}
 
 
-def idle_share(folder: Path, executor: str) -> float:
+def idle_share(folder: Path, cluster: Cluster | None) -> float:
     """Time of workers without work, as a share of the work, from the first task to the last; 1 s a task."""
     grid = BlockGrid((SLEEPERS * SLEEPS, 1, 1), (1, 1, 1))
     blocks = BlockMap("blocks", grid, {}, one_second, {}, Cost(memory_bytes=2**20))
     p = Plan("sleep", 1, {}, {}, (blocks,), (folder / "sleep" / "plan.json",))
-    ledger = execute(p, folder / "sleep", Execution(workers=SLEEPERS, executor=executor))
+    ledger = execute(p, folder / "sleep", Execution(SLEEPERS, MEMORY, cluster))
     times = [event["time"] for event in ledger.events() if event["event"] in {"start", "done"}]
     return round((max(times) - min(times)) / (SLEEPS * TASK_S) - 1, 4)
 
@@ -62,9 +66,9 @@ def plan(folder: Path) -> Plan:
     return Plan("scale", 1, {}, {}, (blocks,), (folder / "scale" / "plan.json",))
 
 
-def measure(folder: Path, executor: str) -> dict[str, float]:
+def measure(folder: Path, cluster: Cluster | None) -> dict[str, float]:
     work = folder / "scale"
-    execution = Execution(workers=2, executor=executor)
+    execution = Execution(2, MEMORY, cluster)
     before = psutil.Process().memory_info().rss
     p = plan(folder)
     count = len(p.passes[0].keys)
@@ -74,12 +78,12 @@ def measure(folder: Path, executor: str) -> dict[str, float]:
     ledger = execute(plan(folder), work, execution)
     seconds["list"] = timed(lambda: ledger.done("blocks"))
     seconds["report"] = timed(ledger.report)
-    peak = max(event.get("peak_memory_bytes", 0) for event in ledger.events()) if executor == "threads" else None
+    peak = max(event.get("peak_memory_bytes", 0) for event in ledger.events()) if cluster is None else None
     return {
         "tasks": count,
         **{f"{name}_s": value for name, value in seconds.items()},
         "milliseconds_a_task": round(seconds["run"] / count * 1e3, 3),
-        "idle_share_at_1_s_a_task": idle_share(folder, executor),
+        "idle_share_at_1_s_a_task": idle_share(folder, cluster),
         "client_memory_mb": round(psutil.Process().memory_info().rss / 1e6, 1),
         "client_memory_grown_mb": round((psutil.Process().memory_info().rss - before) / 1e6, 1),
         "peak_memory_mb": round(peak / 1e6, 1) if peak else None,
@@ -88,14 +92,14 @@ def measure(folder: Path, executor: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--executor", nargs="+", default=["threads", "dask"], choices=["threads", "dask"])
+    parser.add_argument("--kind", nargs="+", default=["threads", "local"], choices=["threads", "local"])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     results = {}
-    for executor in options.executor:
-        with tempfile.TemporaryDirectory() as folder:
-            results[executor] = measure(Path(folder), executor)
-            print(executor, results[executor], flush=True)
+    for kind in options.kind:
+        with tempfile.TemporaryDirectory() as folder, open_cluster(ClusterSettings(kind)) or nullcontext() as cluster:
+            results[kind] = measure(Path(folder), cluster)
+            print(kind, results[kind], flush=True)
     record = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "version": versions(), "results": results}
     (options.out / "engine_at_scale.json").write_text(json.dumps(record, indent=2) + "\n")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from volumetric.blocks.capacity import Capacity, ClusterSettings, capacity_of
 from volumetric.errors import InputError
 
 UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -28,6 +30,10 @@ def parse_bytes(text: object) -> object:
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 
 
+def _with_bytes(table: object) -> object:
+    return {**table, "memory": parse_bytes(table.get("memory"))} if isinstance(table, dict) else table
+
+
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown keys are refused."""
 
@@ -40,7 +46,12 @@ class Resources(Settings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     memory: Bytes = Field(default=8 * 10**9, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    executor: Literal["threads", "dask"] = "threads"
+    cluster: Annotated[ClusterSettings, BeforeValidator(_with_bytes)] = ClusterSettings()
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """What tasks may use; a running scheduler is asked. Raises `InputError` where the cluster cannot be had."""
+        return capacity_of(self.cluster, self.workers, self.memory)
 
 
 S = TypeVar("S", bound=Settings)

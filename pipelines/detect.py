@@ -11,7 +11,6 @@ Capacity: the coarse level is held in memory and has at most 64 Mvoxel, whatever
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -160,7 +159,7 @@ def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resou
         model=config.model,
         device=resources.device,
         dtype=choose_dtype(config.precision, choose_device(resources.device)),
-        threads=max(1, (os.cpu_count() or 1) // resources.workers),
+        threads=resources.capacity.threads,
         work=work,
     )
     detector = detection.detector()

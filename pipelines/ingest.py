@@ -24,8 +24,9 @@ import numpy.typing as npt
 
 from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import BASE_BYTES
 from volumetric.blocks.ledger import stored_layout
-from volumetric.blocks.plan import BASE_BYTES, Cost, Plan
+from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
@@ -180,9 +181,10 @@ def conversions(
     `stored` is the cut of an earlier session, which is kept.
     """
     itemsize = np.dtype(source.dtype).itemsize
-    unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, resources.memory)
+    room = resources.capacity
+    unit = index3(stored["block"]) if stored else choose_unit(levels[0], source.grain, itemsize, room.process_bytes)
     tasks = len(BlockGrid(levels[0].shape, unit))
-    threads = max(1, resources.workers // min(tasks, UNITS_IN_MEMORY))
+    threads = room.threads if room.processes else max(1, room.workers // min(tasks, UNITS_IN_MEMORY))
     passes = []
     for channel in range(len(source.channels)):
         conversion = Conversion(volume, levels, channel, threads, first)

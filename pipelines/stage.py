@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from pipelines.config import Resources
 from pipelines.progress import StageProgress
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
@@ -34,7 +37,7 @@ def check(stages: Sequence[Stage], resources: Resources) -> None:
     left = 0
     for stage in stages:
         stage.ledger.refuse_other()
-        stage.plan.check_memory(resources.memory, resources.workers)
+        stage.plan.check_memory(resources.capacity)
         left += stage.ledger.bytes_left()
     check_disk(left, stages[0].plan.outputs[0])
 
@@ -47,7 +50,7 @@ def show(stages: Sequence[Stage], resources: Resources, console: Console) -> Non
     for stage in stages:
         plan = stage.plan
         for current in plan.passes:
-            workers = plan.workers(current, resources.memory, resources.workers)
+            workers = plan.workers(current, resources.capacity)
             count = len(current.keys)
             table.add_row(
                 plan.stage,
@@ -57,7 +60,7 @@ def show(stages: Sequence[Stage], resources: Resources, console: Console) -> Non
                 str(workers),
                 megabytes(count * current.cost.bytes_read),
                 megabytes(count * current.cost.bytes_written),
-                megabytes(plan.base_bytes + workers * current.cost.memory_bytes),
+                megabytes(plan.base_bytes + workers * plan.worker_bytes(current, resources.capacity)),
             )
     console.print(table)
     outputs = [str(output) for stage in stages for output in stage.plan.outputs]
@@ -67,8 +70,12 @@ def show(stages: Sequence[Stage], resources: Resources, console: Console) -> Non
 def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list[Ledger]:
     """Run stages one after another, each from where its ledger says it stopped."""
     check(stages, resources)
-    with StageProgress(console) as progress:
-        execution = Execution(resources.workers, resources.memory, resources.executor, progress)
+    with ExitStack() as stack:
+        cluster = open_cluster(resources.cluster, partial(console.print, highlight=False, markup=False, soft_wrap=True))
+        progress = stack.enter_context(StageProgress(console))
+        if cluster is not None:
+            stack.enter_context(cluster)
+        execution = Execution(resources.workers, resources.memory, cluster, progress)
         try:
             return [execute(stage.plan, stage.work, execution) for stage in stages]
         except KeyboardInterrupt as interrupt:

@@ -32,7 +32,8 @@ FILES_A_TASK = (1, 4, 4)
 
 def find_damage(volume: Volume, resources: Resources, console: Console) -> list[Damage]:
     """All damaged or missing files of a volume, from level 0 on, with a progress bar."""
-    with tempfile.TemporaryDirectory(prefix="volumetric-verify-") as folder:
+    shared = Path.cwd() if resources.cluster.is_elsewhere else None  # workers see the folder that we are in
+    with tempfile.TemporaryDirectory(prefix=".volumetric-verify-", dir=shared) as folder:
         plan = _plan(volume, Path(folder) / "verified")
         (ledger,) = run([Stage(plan, Path(folder))], resources, console)
         return [

@@ -27,5 +27,9 @@ class TaskError(VolumetricError, RuntimeError):
     """A unit of work failed; the others are kept and the run can be resumed."""
 
 
+class ClusterError(VolumetricError, RuntimeError):
+    """The machines that do the tasks are gone or do not come; what is finished is kept and the run can be resumed."""
+
+
 class RegistrationError(VolumetricError, RuntimeError):
     """The registration did not produce a usable transform."""

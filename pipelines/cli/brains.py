@@ -12,12 +12,12 @@ from pipelines.cli.options import (
     AtlasDir,
     AtlasName,
     Block,
+    Cluster,
     ConfigFile,
     Debug,
     Device,
     DryRun,
     ExcludeMask,
-    Executor,
     KeepPoor,
     LandmarksFile,
     Memory,
@@ -46,7 +46,7 @@ def demo(
     workers: Workers = None,
     memory: Memory = None,
     device: Device = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -58,7 +58,7 @@ def demo(
     from pipelines import demo as command
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     options = make(command.Config, **overlay(settings.get("demo", {}), atlas=atlas, scale=scale, seed=seed))
     command.run_demo(out, options, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
 
@@ -83,7 +83,7 @@ def count(
     workers: Workers = None,
     memory: Memory = None,
     device: Device = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -95,7 +95,7 @@ def count(
     from pipelines import count as command
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     table = overlay(
         settings.get("count", {}),
         voxel_um=voxel_um,

@@ -10,10 +10,10 @@ import typer
 from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
+    Cluster,
     ConfigFile,
     Debug,
     DryRun,
-    Executor,
     Memory,
     Out,
     SourceArg,
@@ -70,6 +70,7 @@ def tiles(
     atlas_dir: AtlasDir = None,
     workers: Workers = None,
     memory: Memory = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -82,7 +83,7 @@ def tiles(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     work = out / ".work"
     opened = volume_of(volume, work, settings, resources, voxel_um, None)
     table = overlay(
@@ -153,7 +154,7 @@ def consensus(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -166,7 +167,7 @@ def consensus(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     options = make(
         command.Config,
         **overlay(
@@ -206,7 +207,7 @@ def agreement(
     ] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -218,7 +219,7 @@ def agreement(
     from pipelines import agreement as command
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     options = make(command.Config, **overlay(settings.get("agreement", {}), tolerances_px=tolerance or None))
     stages = command.prepare(consensus, experts, out, options)
     if go(stages, resources, dry_run):
@@ -238,7 +239,7 @@ def crowd_size(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -251,7 +252,7 @@ def crowd_size(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     numbers = people.split(",") if people else None
     options = make(
         command.Config,

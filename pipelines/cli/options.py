@@ -52,8 +52,13 @@ Block = Annotated[
 Workers = Annotated[int | None, typer.Option(help="Tasks at once. Default: the number of cores.")]
 Memory = Annotated[str | None, typer.Option(help="Most memory to use, for example 8GB (the default).")]
 Device = Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Where the network runs.")]
-Executor = Annotated[
-    Literal["threads", "dask"] | None, typer.Option(help="Threads of this process, or dask worker processes.")
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Where tasks run: threads (default), local (processes), cuda (one a GPU), slurm (jobs, see --config), or "
+        "the address of a dask scheduler, tcp://HOST:PORT.",
+    ),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings in TOML; flags win over it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]

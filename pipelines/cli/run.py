@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pipelines.volume import Opened
 
 
-def resources_of(settings: dict[str, Any], **flags: object) -> Resources:
-    """What a run may use: the settings file's table `run` with the flags put over it."""
-    return make(Resources, **overlay(settings.get("run", {}), **flags))
+def resources_of(settings: dict[str, Any], *, cluster: str | None = None, **flags: object) -> Resources:
+    """What a run may use: the settings file's tables `run` and `cluster` with the flags put over them."""
+    table = overlay(settings.get("cluster", {}), kind=cluster)
+    return make(Resources, **overlay(settings.get("run", {}), **flags), cluster=table)
 
 
 def volume_of(

@@ -12,12 +12,12 @@ from pipelines.cli.options import (
     AtlasDir,
     AtlasName,
     Block,
+    Cluster,
     ConfigFile,
     Debug,
     Device,
     DryRun,
     ExcludeMask,
-    Executor,
     KeepPoor,
     LandmarksFile,
     Memory,
@@ -50,6 +50,7 @@ def register(
     atlas_dir: AtlasDir = None,
     workers: Workers = None,
     memory: Memory = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -62,7 +63,7 @@ def register(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation)
     table = overlay(
         settings.get("register", {}),
@@ -92,7 +93,7 @@ def detect(
     workers: Workers = None,
     memory: Memory = None,
     device: Device = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -106,7 +107,7 @@ def detect(
     from pipelines.workspace import work_beside
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, device=device, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     work = work_beside(out)
     opened = volume_of(volume, work, settings, resources, voxel_um, None)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))

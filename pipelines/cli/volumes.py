@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import app, console
-from pipelines.cli.options import ConfigFile, Debug, DryRun, Executor, Memory, Orientation, SourceArg, Voxel, Workers
+from pipelines.cli.options import Cluster, ConfigFile, Debug, DryRun, Memory, Orientation, SourceArg, Voxel, Workers
 from pipelines.cli.run import go, resources_of, warn
 from pipelines.config import load_file, overlay
 from volumetric.storage.encoding import Codec, Ngff
@@ -34,7 +34,7 @@ def ingest(
     ] = False,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -49,7 +49,7 @@ def ingest(
     from volumetric.storage.sources import open_source
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     table = overlay(
         settings.get("ingest", {}),
         voxel_um=voxel_um,
@@ -81,6 +81,8 @@ def info(
         bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
     ] = False,
     workers: Workers = None,
+    cluster: Cluster = None,
+    config: ConfigFile = None,
     debug: Debug = False,
 ) -> None:
     """Shape, voxel, levels, codec, size, orientation and completeness of a volume.
@@ -91,6 +93,6 @@ def info(
 
     show(volume, console)
     if verify:
-        verify_volume(volume, resources_of({}, workers=workers), console)
+        verify_volume(volume, resources_of(load_file(config), workers=workers, cluster=cluster), console)
     else:
         check_complete(volume, console)

@@ -1,8 +1,9 @@
-"""The same cells and the same regions for every block size, worker count and executor."""
+"""The same cells and the same regions for every block size, worker count and kind of worker."""
 
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipelines import assign, detect, ingest
 from pipelines.config import Resources
 from tests.small_brain import phantom, write_files, write_true_registration
 from volumetric.atlas.loader import load_atlas
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.sources import open_source
@@ -26,7 +28,8 @@ pytestmark = [
 ]
 
 CASES = 21
-DASK = {3, 11, 19}
+PROCESSES = {10: 1, 15: 4}
+"""Cases done by so many processes; `tests/integration/test_clusters.py` has two, and other kinds of workers."""
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +49,17 @@ def brain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Volume, Path, Path]
 
 
 def count(
-    brain: tuple[Volume, Path, Path], folder: Path, block: tuple[int, int, int], workers: int, executor: str
+    brain: tuple[Volume, Path, Path], folder: Path, block: tuple[int, int, int], workers: int, kind: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     volume, registration, atlas = brain
-    resources = Resources(workers=workers, executor=executor)
-    execution = Execution(workers, resources.memory, resources.executor)
+    resources = Resources(workers=workers, cluster={"kind": kind})
     found = folder / "detected.parquet"
     config = detect.Config(block=block)
-    execute(detect.plan(volume, found, folder / "detect", config, resources), folder / "detect", execution)
-    plan = assign.plan(found, registration, load_atlas(atlas), folder / "out")
-    execute(plan, folder / "assign", execution)
+    with open_cluster(resources.cluster) or nullcontext() as cluster:
+        execution = Execution(workers, resources.memory, cluster)
+        execute(detect.plan(volume, found, folder / "detect", config, resources), folder / "detect", execution)
+        plan = assign.plan(found, registration, load_atlas(atlas), folder / "out")
+        execute(plan, folder / "assign", execution)
     cells = pd.read_parquet(folder / "out" / "cells.parquet")
     return cells, pd.read_csv(folder / "out" / "regions.csv", keep_default_na=False)
 
@@ -66,7 +70,8 @@ def cases() -> list[tuple[tuple[int, int, int], int, str]]:
     made = []
     for number in range(CASES):
         block = (rng.randint(1, shape[0]), rng.randint(shape[1] // 3, shape[1]), rng.randint(shape[2] // 3, shape[2]))
-        made.append((block, rng.randint(1, 5), "dask" if number in DASK else "threads"))
+        threads = rng.randint(1, 5)
+        made.append((block, PROCESSES.get(number, threads), "local" if number in PROCESSES else "threads"))
     return made
 
 
@@ -76,7 +81,7 @@ def whole(brain: tuple[Volume, Path, Path], tmp_path_factory: pytest.TempPathFac
     return count(brain, tmp_path_factory.mktemp("whole"), (1000, 4096, 4096), 1, "threads")
 
 
-@pytest.mark.parametrize(("block", "workers", "executor"), cases())
+@pytest.mark.parametrize(("block", "workers", "kind"), cases())
 def test_cells_and_regions_do_not_depend_on_the_cut(
     brain: tuple[Volume, Path, Path],
     whole: tuple[pd.DataFrame, pd.DataFrame],
@@ -84,12 +89,12 @@ def test_cells_and_regions_do_not_depend_on_the_cut(
     *,
     block: tuple[int, int, int],
     workers: int,
-    executor: str,
+    kind: str,
 ) -> None:
     cells, regions = whole
     assert len(cells) > 100
     assert cells["in_atlas"].mean() > 0.9
-    found, table = count(brain, tmp_path, block, workers, executor)
+    found, table = count(brain, tmp_path, block, workers, kind)
     order = ["z_vox", "y_vox", "x_vox"]
     pd.testing.assert_frame_equal(
         found.sort_values(order, ignore_index=True), cells.sort_values(order, ignore_index=True), rtol=0, atol=1e-3

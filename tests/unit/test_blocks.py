@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import Capacity
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
@@ -97,12 +98,6 @@ def test_the_result_does_not_depend_on_blocks_or_workers(tmp_path: Path, block: 
     assert (np.load(tmp_path / "out.npy") == expected()).all()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_dask_workers_give_the_same_result(tmp_path: Path) -> None:
-    execute(make_plan(tmp_path), tmp_path / "work", Execution(workers=2, executor="dask"))
-    assert (np.load(tmp_path / "out.npy") == expected()).all()
-
-
 def test_a_finished_stage_is_not_done_again(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
     ledger = execute(plan, tmp_path / "work", Execution())
@@ -172,7 +167,7 @@ def test_too_little_memory_is_refused_before_any_work(tmp_path: Path) -> None:
 
 def test_fewer_tasks_run_at_once_where_memory_is_short(tmp_path: Path) -> None:
     plan = make_plan(tmp_path, cost=Cost(0, 0, 10**9))
-    assert plan.workers(plan.passes[0], plan.base_bytes + 2 * 10**9, 16) == 2
+    assert plan.workers(plan.passes[0], Capacity(16, plan.base_bytes + 2 * 10**9)) == 2
 
 
 def test_a_disk_too_small_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines import ingest
 from pipelines.config import Resources
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import Capacity
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan
 from volumetric.geometry.box import Box, Index3
@@ -55,7 +56,7 @@ def slabs(p: Plan) -> BlockMap:
 def test_a_terabyte_fits_any_memory(tmp_path: Path, gigabytes: int, workers: int) -> None:
     p = plan(Imagined(), tmp_path, gigabytes * GIGABYTE, workers)
     for current in p.passes:
-        at_once = p.workers(current, gigabytes * GIGABYTE, workers)
+        at_once = p.workers(current, Capacity(workers, gigabytes * GIGABYTE))
         assert p.base_bytes + at_once * current.cost.memory_bytes <= gigabytes * GIGABYTE
 
 

@@ -14,14 +14,12 @@ from typing import Any, Protocol
 
 import psutil
 
+from volumetric.blocks.capacity import BASE_BYTES, Capacity
 from volumetric.errors import PlanError
 from volumetric.storage.provenance import digest
 
 Facts = Mapping[str, Any]
 """Small JSON values a task reports: counts, warnings."""
-
-BASE_BYTES = 500 * 2**20
-"""Resident size of the interpreter with all libraries loaded, generously estimated."""
 
 
 @dataclass(frozen=True)
@@ -117,36 +115,44 @@ class Plan:
         """A digest of `content`."""
         return digest(self.content)
 
-    def workers(self, p: Pass, memory_bytes: int, wanted: int) -> int:
-        """How many tasks of a pass may run at once within the memory; at most `wanted`, at most the tasks.
+    def workers(self, p: Pass, capacity: Capacity) -> int:
+        """How many tasks of a pass may run at once: as the workers, their memory and the number of tasks allow.
 
-        Raises `PlanError` where not even one fits.
+        A single step runs in this process. Raises `PlanError` where not even one task fits.
         """
-        each = worker_bytes(p)
-        fitting = (memory_bytes - self.base_bytes) // each if each else wanted
-        if fitting < 1:
+        elsewhere = capacity.worker_bytes if len(p.keys) > 1 else None
+        room = capacity.memory_bytes - self.base_bytes if elsewhere is None else elsewhere
+        each = self.worker_bytes(p, capacity)
+        if each > room:
+            needs = f"stage {self.stage}, pass {p.name}: one task needs {megabytes(each)}"
+            if elsewhere is None:
+                raise PlanError(
+                    f"{needs} beside {megabytes(self.base_bytes)} for the program, more than the "
+                    f"{megabytes(capacity.memory_bytes)} allowed. Raise --memory or choose smaller blocks"
+                )
             raise PlanError(
-                f"stage {self.stage}, pass {p.name}: one task needs {megabytes(each)} beside "
-                f"{megabytes(self.base_bytes)} for the program, more than the {megabytes(memory_bytes)} allowed. "
-                "Raise --memory or choose smaller blocks"
+                f"{needs} with the program, more than the {megabytes(room)} it may take of a worker. Give workers more "
+                "memory ([cluster] of the settings file, or `dask worker --memory-limit`) or choose smaller blocks"
             )
-        return int(max(1, min(wanted, fitting, len(p.keys))))
+        fitting = room // each if each and elsewhere is None else capacity.workers
+        return max(1, min(capacity.workers, fitting, len(p.keys)))
 
-    def check_memory(self, memory_bytes: int, wanted: int) -> None:
+    def worker_bytes(self, p: Pass, capacity: Capacity) -> int:
+        """Memory of one worker at a pass: a task, and what a thread reads ahead, or the program of a process."""
+        if len(p.keys) < 2:
+            return p.cost.memory_bytes
+        return p.cost.memory_bytes + (self.base_bytes if capacity.processes else p.cost.bytes_read)
+
+    def check_memory(self, capacity: Capacity) -> None:
         """Raise `PlanError` where a task does not fit the memory, or the memory does not fit the machine."""
         for p in self.passes:
-            self.workers(p, memory_bytes, wanted)
+            self.workers(p, capacity)
         available = psutil.virtual_memory().total
-        if memory_bytes > available:
+        if capacity.memory_bytes > available:
             raise PlanError(
-                f"--memory asks for {megabytes(memory_bytes)} but this machine has {megabytes(available)}: lower it"
+                f"--memory asks for {megabytes(capacity.memory_bytes)} but this machine has {megabytes(available)}: "
+                "lower it"
             )
-
-
-def worker_bytes(p: Pass) -> int:
-    """Memory of one worker at a pass: a task at work, and what is read ahead for the next one."""
-    ahead = p.cost.bytes_read if len(p.keys) > 1 else 0
-    return p.cost.memory_bytes + ahead
 
 
 def check_disk(needed: int, output: Path) -> None:

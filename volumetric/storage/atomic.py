@@ -13,16 +13,28 @@ from typing import Any
 PARTIAL = ".partial"
 """Ending of what is not finished; such files are never read as results."""
 
+_writer = ""
+
+
+def name_writer(name: str) -> None:
+    """Put a name into the temporaries of this process, which may not be the only one at work on the same file.
+
+    A worker that was given up may still live, and write what another was told to do in its stead: each then moves a
+    whole file of its own into place. What a kill leaves behind stays beside it, unread.
+    """
+    global _writer  # noqa: PLW0603 - a process has one name, said once
+    _writer = f".{name}"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; it takes the place of `path` when the block ends without an error.
 
-    The temporary may become a file or a folder; what an error leaves behind is removed. Its name is always the same, so
-    what a kill leaves behind is replaced by the next attempt.
+    The temporary may become a file or a folder; what an error leaves behind is removed. Its name is always the same in
+    processes without a name (`name_writer`), so what a kill leaves behind is replaced by the next attempt.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}{PARTIAL}")
+    temporary = path.with_name(f".{path.name}{_writer}{PARTIAL}")
     remove(temporary)
     try:
         yield temporary
