@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.cli.app import app, console
-from pipelines.cli.options import ConfigFile, Debug, Device, DryRun, Executor, Memory, Out, Workers
+from pipelines.cli.options import Cluster, ConfigFile, Debug, Device, DryRun, Memory, Out, Workers
 from pipelines.cli.run import go, resources_of
 from pipelines.config import load_file, make, overlay
 
@@ -140,6 +140,7 @@ def synthesize(
     workers: Workers = None,
     memory: Memory = None,
     device: Device = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -153,7 +154,7 @@ def synthesize(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, device=device)
+    resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     options = make(
         command.Config,
         **overlay(
@@ -193,7 +194,7 @@ def realism(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by chance.")] = None,
     workers: Workers = None,
     memory: Memory = None,
-    executor: Executor = None,
+    cluster: Cluster = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
     debug: Debug = False,
@@ -206,7 +207,7 @@ def realism(
     from pipelines.stage import Stage
 
     settings = load_file(config)
-    resources = resources_of(settings, workers=workers, memory=memory, executor=executor)
+    resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     options = make(
         command.Config,
         **overlay(settings.get("realism", {}), scale=scale, px=px, every=every, splits=splits, seed=seed),
