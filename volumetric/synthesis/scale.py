@@ -17,8 +17,8 @@ from volumetric.imaging.intensity import SOFTNESS
 Floats = npt.NDArray[np.float32]
 Scale = Literal["brain", "contrast"]
 
-BLACK, WHITE = 0.001, 0.999
-"""Quantiles of a brain's pixels."""
+BLACK, WHITE = 0.001, 0.99
+"""Quantiles of a brain's pixels, as `volumetric tiles` has them."""
 
 LOWEST, HIGHEST = -2.5, 4.0
 """Contrast shown as 0 and 1: hardly a pixel of real tiles lies beyond."""
