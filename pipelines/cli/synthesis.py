@@ -26,13 +26,17 @@ def train_generator(
     px: Annotated[int | None, typer.Option(help="Edge of the planes that are learned. Default: 512.")] = None,
     batch: Annotated[int | None, typer.Option(help="Planes a step. Default: 4.")] = None,
     every: Annotated[int | None, typer.Option(help="Distance of the slices taken from volumes. Default: 1.")] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="Layouts that it learns with: method, or a file of `fit-layout`. Default: discs at random."),
+    ] = None,
     radius_px: Annotated[
         tuple[float, float] | None,
-        typer.Option(metavar="LOW HIGH", help="Radii of the cells that it learns with. Default: 1 8."),
+        typer.Option(metavar="LOW HIGH", help="Radii of these discs. Default: 1 8."),
     ] = None,
     cells_per_mpx: Annotated[
         tuple[float, float] | None,
-        typer.Option(metavar="LOW HIGH", help="Cells in a megapixel that it learns with. Default: 100 600."),
+        typer.Option(metavar="LOW HIGH", help="How many in a megapixel. Default: 100 600."),
     ] = None,
     light: Annotated[
         tuple[float, float] | None,
@@ -50,6 +54,7 @@ def train_generator(
     Example: volumetric train-generator tiles/tiles --out generator.safetensors
     """
     from pipelines import train_generator as command
+    from pipelines.layouts import named_layout
     from pipelines.stage import Stage
     from pipelines.workspace import work_beside
 
@@ -72,7 +77,7 @@ def train_generator(
         ),
     )
     work = work_beside(out) / "train-generator"
-    job = command.prepare(tiles, out, work, options)
+    job = command.prepare(tiles, out, work, options, layout=named_layout(layout) if layout else None)
     stage = Stage(command.plan(job), work)
     if not stage.ledger.is_complete():
         command.print_estimate(job, console)

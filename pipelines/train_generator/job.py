@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from pipelines.layouts import Named
 from pipelines.planes import Plane
 from pipelines.report.picture import render
 from pipelines.step_log import StepLog
@@ -48,12 +49,14 @@ class Job:
     out: Path
     work: Path
     folders: tuple[Path, ...]
+    layout: Named | None = None
 
     @cached_property
     def pool(self) -> Pool:
         """What is learned from."""
         config = self.config
-        sampler = Discs(config.cells_per_mpx, config.radius_px, config.light)
+        discs = Discs(config.cells_per_mpx, config.radius_px, config.light)
+        sampler = self.layout.sampler if self.layout else discs
         seen = visibility_of(sampler, config.px, config.recipe.appearance, config.seed)
         return Pool(ready(self.planes, config), sampler, seen, config)
 
@@ -129,6 +132,7 @@ class Job:
         provenance = {
             "config": self.config.model_dump(mode="json"),
             "planes": len(self.planes),
+            "layout": self.layout.name if self.layout else "discs",
             "brains": sorted({plane.brain for plane in self.planes}),
             "versions": versions(),
         }

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipelines.layouts import Named
 from pipelines.planes import read_planes
 from pipelines.train_generator.config import Config
 from pipelines.train_generator.job import Job
@@ -25,7 +26,7 @@ from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
-from volumetric.storage.provenance import folder_identity
+from volumetric.storage.provenance import files_identity, folder_identity
 
 VERSION = 1
 
@@ -43,14 +44,18 @@ def plan(job: Job) -> Plan:
         stage="train-generator",
         version=VERSION,
         config=config.model_dump(mode="json", exclude={"device", "show_every"}),
-        inputs={"tiles": [folder_identity(folder) for folder in job.folders]},
+        inputs={
+            "tiles": [folder_identity(folder) for folder in job.folders],
+            "layout": job.layout.name if job.layout else "discs",
+            "layout_file": files_identity([job.layout.path] if job.layout and job.layout.path else []),
+        },
         passes=(Reduction("learn", job.learn, step), Reduction("publish", job.publish, Cost(0, 2**24, 2**28))),
         outputs=(job.out, job.picture, job.samples),
         held_bytes=4 * sum(plane.image.size for plane in job.planes),
     )
 
 
-def prepare(folders: Sequence[Path], out: Path, work: Path, config: Config) -> Job:
+def prepare(folders: Sequence[Path], out: Path, work: Path, config: Config, *, layout: Named | None = None) -> Job:
     """Read the tiles; raises `InputError` for those that cannot be used.
 
     Args:
@@ -58,11 +63,12 @@ def prepare(folders: Sequence[Path], out: Path, work: Path, config: Config) -> J
         out: the checkpoint.
         work: for its ledger and state.
         config: settings.
+        layout: sampler of the layouts that it learns with, in place of discs.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"a checkpoint is a .safetensors file, got {out}")
     planes = [plane for folder in folders for plane in read_planes(folder, config.recipe.scale, config.every)]
-    return Job(tuple(planes), config, out, work, tuple(folders))
+    return Job(tuple(planes), config, out, work, tuple(folders), layout)
 
 
 def print_estimate(job: Job, console: Console) -> None:
