@@ -96,6 +96,10 @@ def fit_layout(
         int | None, typer.Option(help="Slices from one plane to the next; nearer ones show the same cells. Default: 5.")
     ] = None,
     size: Annotated[int | None, typer.Option(help="Edge of the windows looked at, px. Default: whole planes.")] = None,
+    spots: Annotated[
+        float | None,
+        typer.Option(metavar="RADIUS_PX", help="Take all that stands out and is about as large, marked or not."),
+    ] = None,
     simulations: Annotated[
         int | None, typer.Option(help="Of each model, for each brain left out. Default: 299.")
     ] = None,
@@ -117,7 +121,14 @@ def fit_layout(
     resources = resources_of(settings, workers=1, memory=memory)
     options = make(
         command.Config,
-        **overlay(settings.get("fit_layout", {}), every=every, size=size, simulations=simulations, seed=seed),
+        **overlay(
+            settings.get("fit_layout", {}),
+            every=every,
+            size=size,
+            spots_px=spots,
+            simulations=simulations,
+            seed=seed,
+        ),
     )
     work = work_beside(out) / "fit-layout"
     stage = Stage(command.plan(tiles, out, work, options), work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from volumetric.errors import InputError
 from volumetric.synthesis.fitted_layout import EVERYWHERE, KnownTile
 from volumetric.synthesis.marks import measure
 from volumetric.synthesis.pair_correlation import Pattern
+from volumetric.synthesis.scale import from_levels
+from volumetric.synthesis.visibility import Visibility
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,11 @@ class Known:
     tile: KnownTile
 
 
-def read_known(folders: Sequence[Path], every: int, size: int | None) -> list[Known]:
+def read_known(folders: Sequence[Path], every: int, size: int | None, spots: Visibility | None = None) -> list[Known]:
     """Planes of all tiles, `every` slices, whole or as windows of `size` px.
 
-    A region is what `tiles.csv` of the folder says in the column `region`.
+    A region is what `tiles.csv` of the folder says in the column `region`. With `spots` all that can be seen so is
+    taken for a cell, marked or not.
 
     Raises `InputError` for tiles without cells, and what cannot be read.
     """
@@ -44,14 +47,23 @@ def read_known(folders: Sequence[Path], every: int, size: int | None) -> list[Kn
         for plane in read_planes(folder, "contrast", every):
             parts = windows([plane], size) if size else [plane]
             region = regions.get(plane.tile) or EVERYWHERE
+            if spots:
+                parts = [replace(one, cells=spots.spots(one.image)) for one in parts]
             found += [Known(one.brain, f"{folder}/{one.tile}", _tile(one, region)) for one in parts]
     return found
+
+
+def seen_from(radius_px: float, levels: float) -> Visibility:
+    """What sees everything of about a radius that stands out by so many noise levels, at the end of its filter."""
+    ends = from_levels(np.asarray([0.0, levels]))
+    return Visibility(radius_px, float(ends[1] - ends[0]))
 
 
 def _tile(plane: Plane, region: str) -> KnownTile:
     if plane.cells is None:
         raise InputError(
-            f"tile {plane.tile} has no cells: layouts are learnt from tiles with NAME_cells.csv beside them"
+            f"tile {plane.tile} has no cells: layouts are learnt from tiles with NAME_cells.csv beside them, or with "
+            "--spots from all that stands out"
         )
     y, x = plane.image.shape
     cells = np.asarray(plane.cells, dtype=np.float64).reshape(-1, 2)

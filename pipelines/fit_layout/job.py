@@ -51,6 +51,8 @@ class Config(Settings):
 
     every: int = Field(default=5, ge=1)
     size: int | None = Field(default=None, ge=16)
+    spots_px: float | None = Field(default=None, gt=0)
+    spot_levels: float = Field(default=3.0, gt=0)
     simulations: int = Field(default=299, ge=19)
     level: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=1, ge=0)

@@ -1,7 +1,8 @@
 """Fit layouts: from tiles with known cells to what draws tiles with cells like theirs.
 
-Inputs: folders of tiles (`volumetric.detection.tileset`) with points; regions, if any, in the column `region` of
-`tiles.csv`. Planes are taken some slices apart: neighbouring ones show the same cells, and would count them twice.
+Inputs: folders of tiles (`volumetric.detection.tileset`) with points, or with `spots_px` images alone; regions, if any,
+in the column `region` of `tiles.csv`. Planes are taken some slices apart: neighbouring ones show the same cells, and
+would count them twice.
 Output: LAYOUT.json (`volumetric.synthesis.fitted_layout`); LAYOUT.png, how it stands beside cells.
 
     without-BRAIN  one for each of several brains: a fit to the others, its simulations and those of the method's
@@ -21,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.fit_layout.inputs import read_known
+from pipelines.fit_layout.inputs import read_known, seen_from
 from pipelines.fit_layout.job import MODELS, Config, Job
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
@@ -50,7 +51,8 @@ def plan(folders: Sequence[Path], out: Path, work: Path, config: Config) -> Plan
     """
     if out.suffix != ".json":
         raise InputError(f"layouts are a .json file, got {out}")
-    known = tuple(read_known(folders, config.every, config.size))
+    spots = seen_from(config.spots_px, config.spot_levels) if config.spots_px else None
+    known = tuple(read_known(folders, config.every, config.size, spots))
     tiles = [one.tile for one in known]
     reach = float(edges_of([one.pattern for one in tiles])[-1])
     if not enough(tiles, reach):

@@ -58,6 +58,18 @@ def test_one_brain_is_fitted_and_said_to_be_untested(tmp_path, capsys):
     assert again.with_suffix(".png").read_bytes() == (tmp_path / "layout.png").read_bytes()
 
 
+def test_spots_need_no_marks(tmp_path):
+    tiles = write_tiles(tmp_path / "tiles", tiles=5, brains=("mouse1",))
+    for path in tiles.glob("*_cells.csv"):
+        path.unlink()
+    out = tmp_path / "layout.json"
+    assert run("fit-layout", tiles, "--out", out) == 2
+    assert run("fit-layout", tiles, "--spots", 2.4, "--out", out) == 0
+    for one in read_layout(out).regions:
+        assert one.counts.mean_per_mpx * PX * PX / 1e6 == pytest.approx(CELLS, rel=0.1)
+        assert one.marks.diameter_px == pytest.approx(2 * 2.0 * np.sqrt(2 * np.log(2)), rel=0.2)
+
+
 def test_what_tells_nothing_is_refused(tmp_path, capsys):
     tiles = write_tiles(tmp_path / "tiles", tiles=2, cells=1)
     assert run("fit-layout", tiles, "--out", tmp_path / "layout.json") == 2

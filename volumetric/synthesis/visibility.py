@@ -83,6 +83,10 @@ class Visibility:
         loss: torch.Tensor = (short + beyond).sum(dim=(1, 2, 3)).mean()
         return loss
 
+    def spots(self, plane: Floats) -> Points:
+        """All that is seen in a plane (Y, X), whatever it is: (n, 2) y, x in pixels."""
+        return local_maxima(self.response_of(plane), self.threshold).astype(np.float64)
+
     def judged(self, plane: Floats, cells: Points) -> Seen:
         """Of one plane (Y, X) and its cells (n, 2), y, x in pixels."""
         response = self.response_of(plane)
