@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipelines.planes import Plane, read_planes, windows
 from volumetric.errors import InputError
+from volumetric.points.matching import match_points
 from volumetric.synthesis.fitted_layout import EVERYWHERE, KnownTile
 from volumetric.synthesis.marks import measure
 from volumetric.synthesis.pair_correlation import Pattern
@@ -37,7 +38,7 @@ def read_known(folders: Sequence[Path], every: int, size: int | None, spots: Vis
     """Planes of all tiles, `every` slices, whole or as windows of `size` px.
 
     A region is what `tiles.csv` of the folder says in the column `region`. With `spots` all that can be seen so is
-    taken for a cell, marked or not.
+    taken for a cell; where the tile has cells, it is known which of them people marked.
 
     Raises `InputError` for tiles without cells, and what cannot be read.
     """
@@ -47,9 +48,8 @@ def read_known(folders: Sequence[Path], every: int, size: int | None, spots: Vis
         for plane in read_planes(folder, "contrast", every):
             parts = windows([plane], size) if size else [plane]
             region = regions.get(plane.tile) or EVERYWHERE
-            if spots:
-                parts = [replace(one, cells=spots.spots(one.image)) for one in parts]
-            found += [Known(one.brain, f"{folder}/{one.tile}", _tile(one, region)) for one in parts]
+            known = [_spots(one, region, spots) if spots else _tile(one, region) for one in parts]
+            found += [Known(plane.brain, f"{folder}/{plane.tile}", one) for one in known]
     return found
 
 
@@ -57,6 +57,16 @@ def seen_from(radius_px: float, levels: float) -> Visibility:
     """What sees everything of about a radius that stands out by so many noise levels, at the end of its filter."""
     ends = from_levels(np.asarray([0.0, levels]))
     return Visibility(radius_px, float(ends[1] - ends[0]))
+
+
+def _spots(plane: Plane, region: str, spots: Visibility) -> KnownTile:
+    """All that is seen, and which of it is at a cell."""
+    tile = _tile(replace(plane, cells=spots.spots(plane.image)), region)
+    if plane.cells is None:
+        return tile
+    marked = np.zeros(len(tile.pattern.yx), dtype=np.bool_)
+    marked[match_points(plane.cells.reshape(-1, 2), tile.pattern.yx, spots.near_px)[:, 1]] = True
+    return replace(tile, marked=marked)
 
 
 def _tile(plane: Plane, region: str) -> KnownTile:

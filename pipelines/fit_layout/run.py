@@ -34,7 +34,7 @@ from volumetric.synthesis.pair_correlation import edges_of
 
 __all__ = ["Config", "plan", "print_summary"]
 
-VERSION = 1
+VERSION = 2
 
 MEMORY = 600 * 2**20
 """Of simulations and a picture: an upper estimate."""
@@ -82,14 +82,28 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
     facts = ledger.facts()["publish"]
     say = partial(console.print, highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("region", "planes", "cells / Mpx", "excess", "spread px", "core px", "trend", "radius px", "light"):
+    names = (
+        "region",
+        "planes",
+        "cells / Mpx",
+        "excess",
+        "spread px",
+        "core px",
+        "trend",
+        "radius px",
+        "light",
+        "marked",
+    )
+    for column in names:
         table.add_column(column, justify="left" if column == "region" else "right")
     for region in facts["regions"]:
         process, marks, counts = region["process"], region["marks"], region["counts"]
         mean = sum(d * w for d, w in zip(counts["per_mpx"], counts["weights"], strict=True))
         typical = [f"{math.exp(value):.1f}" for value in marks["mean"]]
         numbers = [f"{process[name]:.2f}" for name in ("excess", "spread_px", "core_px", "trend")]
-        table.add_row(region["name"], str(region["tiles"]), f"{mean:,.0f}", *numbers, *typical)
+        share = region["marked"]["share"] if region["marked"] else (1.0, 1.0)
+        marked = f"{share[0]:.0%} to {share[-1]:.0%}" if share[0] < share[-1] else f"{share[0]:.0%}"
+        table.add_row(region["name"], str(region["tiles"]), f"{mean:,.0f}", *numbers, *typical, marked)
     console.print(table)
     if facts["held_out"]:
         console.print(_held_out(facts["held_out"], facts["config"]["level"]))

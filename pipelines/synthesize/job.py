@@ -71,7 +71,7 @@ class Job:
         write_csv(self.out / "tiles.csv", pd.DataFrame({"tile": names, "brain": BRAIN}))
         seen = sum((Seen(part["cells"], part["invisible"], part["phantoms"]) for part in parts), Seen(0, 0, 0))
         shown = [self.painted(number) for number in range(min(SHOWN, self.config.count))]
-        figure = overview_figure([(plane, layout.yx, layout.radius_px) for plane, layout in shown])
+        figure = overview_figure(shown)
         with replacing(self.picture) as temporary:
             temporary.write_bytes(render(figure, "png"))
         radius = np.concatenate([part["radius_px"] for part in parts])
@@ -115,14 +115,15 @@ class Job:
         return f"{BRAIN}_{number:06d}"
 
     def _write(self, name: str, plane: Floats, layout: Layout) -> None:
-        """The image, its cells and their heatmap (eq. 15 of the method)."""
+        """The image, its cells and their heatmap (eq. 15 of the method), as high as a cell is sure."""
         if self.scale == "brain":
             write_png(self.out / f"{name}.png", grey8(plane))
         else:
             write_tiff(self.out / f"{name}.tif", grey16(plane))
-        columns = {"y": layout.yx[:, 0], "x": layout.yx[:, 1], "radius_px": layout.radius_px, "light": layout.light}
-        write_csv(self.out / f"{name}_cells.csv", pd.DataFrame(columns))
-        heatmap = make_targets(plane.shape, layout.yx, layout.radius_px, 1).heatmap
+        places = {"y": layout.yx[:, 0], "x": layout.yx[:, 1]}
+        look = {"radius_px": layout.radius_px, "light": layout.light, "confidence": layout.sure}
+        write_csv(self.out / f"{name}_cells.csv", pd.DataFrame({**places, **look}))
+        heatmap = make_targets(plane.shape, layout.yx, layout.radius_px, 1, height=layout.sure).heatmap
         write_tiff(self.out / f"{name}_heatmap.tif", heatmap)
 
     def _part(self, number: int) -> Path:

@@ -35,7 +35,7 @@ from volumetric.errors import InputError
 from volumetric.storage.provenance import files_identity
 from volumetric.synthesis.sample import Variation, visibility_of
 
-VERSION = 1
+VERSION = 2
 PHYSICS_PX = 512
 TOGETHER = 16
 """Tiles in a task."""

@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.cli import main
 from tests.spotted_tiles import CELLS, PX, write_tiles
+from volumetric.detection.tileset import read_tiles
 from volumetric.synthesis.fitted_layout import read_layout
 
 
@@ -70,6 +71,27 @@ def test_spots_need_no_marks(tmp_path):
     for one in read_layout(out).regions:
         assert one.counts.mean_per_mpx * PX * PX / 1e6 == pytest.approx(CELLS, rel=0.1)
         assert one.marks.diameter_px == pytest.approx(2 * 2.0 * np.sqrt(2 * np.log(2)), rel=0.2)
+
+
+def test_spots_know_which_of_them_people_mark(tmp_path, capsys):
+    tiles = write_tiles(tmp_path / "tiles", tiles=6, brains=("mouse1",))
+    for path in sorted(tiles.glob("*_cells.csv"))[::3]:
+        path.write_text("y,x\n")
+    out, settings = tmp_path / "layout.json", tmp_path / "faint.toml"
+    settings.write_text("[fit_layout]\nspot_levels = 1.5\n")
+    assert run("fit-layout", tiles, "--spots", 2.4, "--config", settings, "--out", out) == 0
+    layout = read_layout(out)
+    assert np.mean([one.marked.share for one in layout.regions]) == pytest.approx(2 / 3, abs=0.1)
+    assert "marked" in capsys.readouterr().out
+
+    made = tmp_path / "made"
+    assert run("synthesize", "physics", "--layout", out, "-n", 3, "--px", 64, "--out", made) == 0
+    for tile in read_tiles(made, (1.0, 1.0, 1.0)):
+        assert ((tile.confidence > 0.4) & (tile.confidence < 0.9)).all()
+        inside = (tile.cells[:, 1:] >= 0).all(axis=1)
+        places = np.floor(tile.cells[inside, 1:]).astype(int)
+        assert (tile.heatmap[0][tuple(places.T)] >= tile.confidence[inside] - 1e-6).all()
+        assert tile.heatmap.max() == pytest.approx(tile.confidence.max(), abs=1e-6)
 
 
 def test_what_tells_nothing_is_refused(tmp_path, capsys):

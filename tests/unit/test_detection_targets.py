@@ -149,6 +149,14 @@ def test_a_cell_teaches_as_much_as_it_is_sure():
     np.testing.assert_array_equal(sure.weight, np.ones((32, 32)))
 
 
+def test_a_heatmap_is_as_high_as_it_is_asked_to_be():
+    both = make_targets((32, 32), [[8.0, 8.0], [20.0, 20.0]], [3.0, 3.0], 1, height=[0.25, 1.0])
+    full = make_targets((32, 32), [[8.0, 8.0], [20.0, 20.0]], [3.0, 3.0], 1)
+    np.testing.assert_allclose(both.heatmap[:14], 0.25 * full.heatmap[:14], rtol=1e-6)
+    np.testing.assert_array_equal(both.heatmap[14:], full.heatmap[14:])
+    np.testing.assert_array_equal(both.cells, full.cells)
+
+
 def test_what_is_ignored_stays_so_beside_a_cell_that_is_not_sure():
     places = {"ignored_px": [[10.0, 10.0], [25.0, 25.0]], "ignored_radius_px": [1.0, 1.0]}
     target = make_targets((32, 32), [[10.0, 10.0]], [2.0], 1, confidence=[0.5], **places)

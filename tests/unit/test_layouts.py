@@ -19,6 +19,7 @@ from volumetric.synthesis.fitted_layout import (
     write_layout,
 )
 from volumetric.synthesis.layout_check import counts_of, process_curves, resampled_fits
+from volumetric.synthesis.marked import Marked, fit_marked
 from volumetric.synthesis.marks import Marks, fit_marks, measure
 from volumetric.synthesis.method_layout import MethodLayout
 from volumetric.synthesis.pair_correlation import Pattern, edges_of, pair_correlation, places_at
@@ -338,12 +339,29 @@ def test_the_method_s_numbers_of_cells_go_with_the_area():
         MethodLayout(cells=(60, 25, 90, 80))
 
 
+def test_the_share_of_marked_spots_is_told_by_their_light():
+    rng = np.random.default_rng(3)
+    light = np.exp(rng.normal(2.5, 0.6, 4000))
+    share = 0.5 / (1 + (15 / light) ** 4)
+    found = fit_marked(np.append(light, np.nan), np.append(rng.uniform(size=4000) < share, True))
+    np.testing.assert_allclose(found.of(np.sort(light)), np.sort(share), atol=0.06)
+    np.testing.assert_array_equal(np.diff(found.of(np.geomspace(0.1, 1e4, 99))) >= 0, True)
+
+
+def test_few_spots_tell_one_share_and_none_nothing():
+    found = fit_marked(np.array([4.0, 9.0, 30.0]), np.array([False, True, True]))
+    np.testing.assert_allclose(found.of(np.array([1.0, 50.0])), 2.5 / 4)
+    assert fit_marked(np.full(200, 7.0), np.arange(200) < 50).of(np.array([7.0]))[0] == pytest.approx(0.25, abs=0.03)
+    with pytest.raises(InputError, match="which ones people mark"):
+        fit_marked(np.array([np.nan]), np.array([True]))
+
+
 def small_layout():
     process = PointProcess(1.0, 4.0, 5.0, 4.0, 0.01, 0.5)
     counts = TileCounts((0.0, 1500.0), (0.4, 0.6))
     return FittedLayout(
         (
-            RegionLayout("CA1", 30, process, counts, LOOK),
+            RegionLayout("CA1", 30, process, counts, LOOK, Marked((5.0, 20.0), (0.1, 0.6))),
             RegionLayout("DG", 10, process, TileCounts((0.0,), (1.0,)), LOOK),
         )
     )
@@ -357,6 +375,11 @@ def test_layouts_are_read_as_they_were_written(tmp_path):
     one, two = (given.sample(SHAPE, np.random.default_rng(2)) for given in (layout, again))
     np.testing.assert_array_equal(one.yx, two.yx)
     np.testing.assert_array_equal(one.light, two.light)
+    drawn = [again.only("CA1").sample(SHAPE, np.random.default_rng(seed)) for seed in range(9)]
+    for of_tile in drawn:
+        np.testing.assert_allclose(of_tile.sure, Marked((5.0, 20.0), (0.1, 0.6)).of(of_tile.light))
+    assert sum(map(len, drawn)) > 9
+    assert again.only("DG").sample(SHAPE, np.random.default_rng(0)).confidence is None
     assert all(len(again.only("DG").sample(SHAPE, np.random.default_rng(seed))) == 0 for seed in range(5))
     with pytest.raises(InputError, match="no layouts of region CA3"):
         again.only("CA3")
@@ -365,7 +388,7 @@ def test_layouts_are_read_as_they_were_written(tmp_path):
 def damaged(change):
     record = {
         "format": "volumetric layout",
-        "version": 1,
+        "version": 2,
         "regions": [asdict(one) for one in small_layout().regions],
         "made": {},
     }
@@ -384,6 +407,7 @@ def damaged(change):
         (lambda r: r["regions"][0]["process"].update(code="x"), "damaged"),
         (lambda r: r["regions"][0]["counts"].update(weights=[0.4]), "damaged"),
         (lambda r: r["regions"][0]["marks"].update(radius_px=[0, 1]), "damaged"),
+        (lambda r: r["regions"][0]["marked"].update(share=[0.6, 0.1]), "damaged"),
     ],
 )
 def test_damaged_files_of_layouts_are_refused(tmp_path, change, message):

@@ -50,6 +50,7 @@ def make_targets(
     stride: int,
     *,
     depth: npt.ArrayLike | None = None,
+    height: npt.ArrayLike | None = None,
     confidence: npt.ArrayLike | None = None,
     ignored_px: npt.ArrayLike = (),
     ignored_radius_px: npt.ArrayLike = (),
@@ -62,6 +63,7 @@ def make_targets(
         radius_px: (n,) radii r; the Gaussian has sigma = (2 r~ + 1) / 6 cells, r~ = max(1, round(r / d)).
         stride: pixels along an edge of an output cell.
         depth: (n,) slices from this one to the centres, 0 without it; those within half a slice lie in it.
+        height: (n,) 0 to 1, of the heatmap at each centre; 1 without it.
         confidence: (n,) 0 to 1, how much is taught where a cell's Gaussian is the highest; 1 without it.
         ignored_px: (m, 2) places that teach nothing: neither cell nor background.
         ignored_radius_px: (m,) how far each reaches.
@@ -71,11 +73,12 @@ def make_targets(
     grid = (shape[0] // stride, shape[1] // stride)
     cells = np.floor(centres / stride).astype(np.int64)
     beyond = np.zeros(len(radii)) if depth is None else np.maximum(np.abs(np.asarray(depth, dtype=np.float64)) - 0.5, 0)
-    heights = np.exp(-(beyond**2) / (2 * DEPTH_SIGMA**2))
+    full = np.ones(len(radii)) if height is None else np.asarray(height, dtype=np.float64)
+    heights = full * np.exp(-(beyond**2) / (2 * DEPTH_SIGMA**2))
     heatmap, sure = np.zeros(grid, dtype=np.float32), np.ones(grid, dtype=np.float32)
     known = np.ones(len(radii)) if confidence is None else np.asarray(confidence, dtype=np.float64)
-    for cell, radius, height, one in zip(cells, radii, heights, known, strict=True):
-        _splat(heatmap, sure, cell, max(1, round(float(radius) / stride)), height=float(height), confidence=float(one))
+    for cell, radius, peak, one in zip(cells, radii, heights, known, strict=True):
+        _splat(heatmap, sure, cell, max(1, round(float(radius) / stride)), height=float(peak), confidence=float(one))
     weight = np.ones(grid, dtype=np.float32)
     ignored = np.asarray(ignored_px, dtype=np.float64).reshape(-1, 2)
     for place, reach in zip(ignored, np.asarray(ignored_radius_px, dtype=np.float64).reshape(-1), strict=True):

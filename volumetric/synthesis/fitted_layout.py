@@ -1,7 +1,7 @@
 """Layouts as real tiles have them, each region its own, and the file that keeps them.
 
-    {"format": "volumetric layout", "version": 1,
-     "regions": [{"name", "tiles", "process": {...}, "counts": {...}, "marks": {...}}], "made": {...}}
+    {"format": "volumetric layout", "version": 2,
+     "regions": [{"name", "tiles", "process": {...}, "counts": {...}, "marks": {...}, "marked": {...}}], "made": {...}}
 
 A region's own numbers need enough cells: with few it has its own counts, but how cells lie and look as in all tiles.
 """
@@ -21,6 +21,7 @@ from volumetric.errors import InputError
 from volumetric.storage.atomic import read_json, write_json
 from volumetric.synthesis.fit_process import LEAST_PAIRS, fit, pairs_within
 from volumetric.synthesis.layout import Layout, outline, without_contained
+from volumetric.synthesis.marked import Marked, fit_marked
 from volumetric.synthesis.marks import LEAST_CELLS, Marks, fit_marks
 from volumetric.synthesis.pair_correlation import Pattern
 from volumetric.synthesis.point_process import PointProcess
@@ -28,7 +29,7 @@ from volumetric.synthesis.tile_counts import TileCounts, fit_counts
 
 Floats = npt.NDArray[np.float64]
 
-FORMAT, VERSION = "volumetric layout", 1
+FORMAT, VERSION = "volumetric layout", 2
 EVERYWHERE = "all"
 """Region of tiles that have none."""
 
@@ -44,11 +45,13 @@ class KnownTile:
         pattern: where its cells lie.
         measured: (n, 2) radius px and light of the cells (`marks.measure`), NaN where not known.
         region: it was cut in.
+        marked: (n,) whether people marked them, or None where they are what people marked.
     """
 
     pattern: Pattern
     measured: Floats
     region: str = EVERYWHERE
+    marked: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class RegionLayout:
         process: where cells lie.
         counts: how many.
         marks: how large and bright they are.
+        marked: how likely people mark them, or None where they mark all.
     """
 
     name: str
@@ -68,6 +72,7 @@ class RegionLayout:
     process: PointProcess
     counts: TileCounts
     marks: Marks
+    marked: Marked | None = None
 
     def sample(self, shape: tuple[int, int], rng: np.random.Generator) -> Layout:
         """A layout for a tile (y, x)."""
@@ -78,7 +83,8 @@ class RegionLayout:
         places = self.process.simulate(count, shape, rng)[0]
         radius, light = self.marks.sample(count, rng)
         outlines = tuple(outline(yx, float(r), rng) for yx, r in zip(places, radius, strict=True))
-        return without_contained(Layout(places, radius, light, outlines), shape)
+        sure = None if self.marked is None else self.marked.of(light)
+        return without_contained(Layout(places, radius, light, outlines, sure), shape)
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,7 @@ def fit_layout(tiles: Sequence[KnownTile], reach_px: float) -> FittedLayout:
     """Layouts from tiles; raises `InputError` where they have too few cells to tell anything."""
     look = fit_marks(np.concatenate([one.measured for one in tiles]))
     together = fit([one.pattern for one in tiles], reach_px, diameter_px=look.diameter_px)
+    marked = _marked(tiles)
     regions = []
     for name in sorted({one.region for one in tiles}):
         own = [one for one in tiles if one.region == name]
@@ -131,9 +138,18 @@ def fit_layout(tiles: Sequence[KnownTile], reach_px: float) -> FittedLayout:
                 fit(patterns, reach_px, diameter_px=marks.diameter_px) if alone else together,
                 fit_counts(counts, [one.area_px for one in patterns]) if counts.any() else TileCounts((0.0,), (1.0,)),
                 marks,
+                _marked(own) if marked and seen else marked,
             )
         )
     return FittedLayout(tuple(regions))
+
+
+def _marked(tiles: Sequence[KnownTile]) -> Marked | None:
+    known = [(one.measured[:, 1], one.marked) for one in tiles if one.marked is not None]
+    if not known:
+        return None
+    light, marked = (np.concatenate(part) for part in zip(*known, strict=True))
+    return fit_marked(light, marked.astype(np.bool_))
 
 
 def write_layout(path: Path, layout: FittedLayout, made: Mapping[str, Any]) -> None:
@@ -161,7 +177,7 @@ def read_layout(path: Path) -> FittedLayout:
 
 
 def _region(record: Mapping[str, Any]) -> RegionLayout:
-    counts, marks = record["counts"], record["marks"]
+    counts, marks, marked = record["counts"], record["marks"], record["marked"]
     return RegionLayout(
         str(record["name"]),
         int(record["tiles"]),
@@ -174,4 +190,5 @@ def _region(record: Mapping[str, Any]) -> RegionLayout:
             tuple(marks["radius_px"]),
             tuple(marks["light"]),
         ),
+        marked and Marked(tuple(marked["light"]), tuple(marked["share"])),
     )

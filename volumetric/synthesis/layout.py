@@ -1,4 +1,4 @@
-"""Where the cells of a tile lie, how large and how bright they are, and the mask that they make."""
+"""Where the cells of a tile lie, how large, bright and sure they are, and the mask that they make."""
 
 from __future__ import annotations
 
@@ -28,20 +28,28 @@ class Layout:
         radius_px: (n,).
         light: (n,) how far a cell's middle stands above its surroundings, in noise levels.
         outlines: of each cell, (POINTS, 2) corners y, x, in equal steps of the direction, from that of x on.
+        confidence: (n,) how likely people would have marked each, or None where all are sure.
     """
 
     yx: Floats
     radius_px: Floats
     light: Floats
     outlines: tuple[Floats, ...]
+    confidence: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.yx)
 
+    @property
+    def sure(self) -> Floats:
+        """(n,) the confidence of each cell."""
+        return np.ones(len(self)) if self.confidence is None else self.confidence
+
     def kept(self, which: npt.NDArray[np.bool_]) -> Layout:
         """The cells that are chosen, (n,) bool."""
         outlines = tuple(one for one, keep in zip(self.outlines, which, strict=True) if keep)
-        return Layout(self.yx[which], self.radius_px[which], self.light[which], outlines)
+        sure = None if self.confidence is None else self.confidence[which]
+        return Layout(self.yx[which], self.radius_px[which], self.light[which], outlines, sure)
 
     def masks(self, shape: tuple[int, int]) -> list[Mask]:
         """Of each cell, its pixels in a tile (y, x)."""
