@@ -23,7 +23,8 @@ from pipelines import detect, ingest
 from pipelines.bench.measure import Measured, Method
 from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute
-from volumetric.detection.infer import TILE_PX, slices_together
+from volumetric.detection.batches import batch_of
+from volumetric.detection.infer import TILE_PX
 from volumetric.detection.model import load_detector
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
@@ -97,7 +98,7 @@ class NetworkAlone:
         """Look at everything once."""
         case, device = self.case, self.case.device
         detector = load_detector(case.config.model, device, choose_dtype(case.config.precision, device))
-        together = slices_together(device)
+        together = batch_of(device).size
         settings, lattice = detector.settings, detector.network.backbone.multiple_px
         height, width = (min(TILE_PX, -(-n // lattice) * lattice) for n in case.shape[1:])
         shape = (together, 2 * settings.neighbours + 1, height, width)

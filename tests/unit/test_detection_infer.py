@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volumetric.detection import infer
+from volumetric.detection.batches import Batch
+from volumetric.detection.cells import candidates, cells_among, contrast_of
 from volumetric.detection.centernet import CenterNet
 from volumetric.detection.infer import detect_block, local_maxima, read_box
-from volumetric.detection.model import Detector, DetectorSettings
+from volumetric.detection.model import Detector, DetectorSettings, load_detector
 from volumetric.detection.targets import decode, make_targets
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
@@ -20,6 +22,8 @@ from volumetric.geometry.grid import BlockGrid
 from volumetric.imaging.intensity import fit_contrast
 from volumetric.imaging.pooling import mean_pool
 from volumetric.learn.unet import fold_batch_norm
+from volumetric.phantom.crops import random_crop
+from volumetric.points.matching import match_points
 
 FACTORS = (2, 8, 8)
 NEIGHBOURS = 1
@@ -105,8 +109,52 @@ def test_any_stride_can_be_cut(stride, small_tiles):
 
 
 def test_slices_shown_together_give_what_each_gives_alone(monkeypatch):
-    monkeypatch.setattr(infer, "slices_together", lambda device: 3)
+    monkeypatch.setattr(infer, "batch_of", lambda device: Batch(3))
     assert_same(peaks_of(Box.of_shape(IMAGE.shape)), WHOLE)
+
+
+def test_what_does_not_fit_a_device_is_shown_in_smaller_batches(monkeypatch, caplog):
+    small, batch, tried = detector(), Batch(8), []
+    features = small.network.features
+
+    def with_little_memory(stacks):
+        tried.append(len(stacks))
+        if len(stacks) > 2:
+            raise torch.OutOfMemoryError
+        return features(stacks)
+
+    monkeypatch.setattr(small.network, "features", with_little_memory)
+    monkeypatch.setattr(infer, "batch_of", lambda device: batch)
+    assert_same(peaks_at(small), WHOLE)
+    assert tried[:3] == [8, 4, 2]
+    assert set(tried[2:]) == {2}
+    assert [record.args for record in caplog.records] == [(8, 4), (4, 2)]
+
+
+def test_a_slice_that_does_not_fit_a_device_is_told(monkeypatch):
+    small, batch = detector(), Batch(2)
+
+    def without_memory(stacks):
+        raise torch.OutOfMemoryError(f"{len(stacks)} slices")
+
+    monkeypatch.setattr(small.network, "features", without_memory)
+    monkeypatch.setattr(infer, "batch_of", lambda device: batch)
+    with pytest.raises(torch.OutOfMemoryError, match="1 slices"):
+        peaks_at(small)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gpu_finds_what_a_cpu_finds(dtype):
+    there = load_detector(None, torch.device("cuda"), dtype)
+    here = load_detector(None, torch.device("cpu"), torch.float32)
+    most, same = 0, 0
+    for seed in range(4):
+        image, _ = random_crop(np.random.default_rng(seed), (14, 192, 192), (5.0, 2.0, 2.0))
+        found = [candidates(image, contrast_of(image), each) for each in (there, here)]
+        one, two = (cells_among(each, here.settings)[KEY].to_numpy() for each in found)
+        most, same = most + max(len(one), len(two)), same + len(match_points(one, two, 1.0))
+    assert same >= 0.995 * most > 100
 
 
 def test_half_precision_says_nearly_the_same():

@@ -89,9 +89,9 @@ class CenterNet(nn.Module):
         """The first channels of the output, in the last layer's own precision: scores of half precision would tie."""
         across = self.backbone.stride // self.stride
         weight, bias = (parameter[: channels * across**2] for parameter in self.head[-1].parameters())
-        # A copy in full precision is twice as large: a few rows at a time stay in the processor's cache. While it
+        # A copy in full precision is twice as large: a few rows at a time stay in a CPU's cache. While it
         # learns, gradients would be summed in another order, and the same seed give another network.
-        whole = self.training or features.dtype == weight.dtype
+        whole = self.training or features.dtype == weight.dtype or features.device.type == "cuda"
         parts = (features,) if whole else torch.split(features, ROWS, dim=2)
         answers = torch.cat([functional.conv2d(part.to(weight.dtype), weight, bias) for part in parts], dim=2)
         return functional.pixel_shuffle(answers, across)

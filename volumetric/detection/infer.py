@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from volumetric.detection.batches import batch_of, in_batches, on_device
 from volumetric.detection.model import Detector
 from volumetric.detection.targets import decode
 from volumetric.errors import InputError
@@ -31,9 +33,6 @@ Ints = npt.NDArray[np.int64]
 
 TILE_PX = 512
 """Edge of a tile's core: with a halo of 8 px, 94% of the work is not overlap, and the layers stay below 32 MiB."""
-
-
-SLICES_ON_GPU = 8
 
 
 def read_box(write: Box, shape: Index3, detector: Detector) -> Box:
@@ -107,10 +106,9 @@ def _tile_peaks(
     contrast[seen.relative_to(whole).slices] = field.normalise(image[seen.relative_to(read).slices], seen)
     corner = np.asarray(whole.start[1:])
     planes = [k for k in range(tile.shape[0]) if field.tissue_in(_plane(tile, k))]
-    together = slices_together(detector.device)
-    for first in range(0, len(planes), together):
-        chosen = planes[first : first + together]
-        for k, found in zip(chosen, _peaks(contrast, chosen, together, detector), strict=True):
+    shown = on_device(contrast, detector.device, detector.dtype)
+    for first, several in in_batches(planes, batch_of(detector.device), partial(_peaks, shown, detector)):
+        for k, found in zip(planes[first:], several, strict=False):
             z = tile.start[0] + k
             peaks = found.of(_plane(tile, k).intersect(write), corner)
             at = np.rint(peaks.yx).astype(np.int64)
@@ -150,20 +148,20 @@ class _Peaks:
 
 
 @torch.inference_mode()
-def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Detector) -> list[_Peaks]:
+def _peaks(contrast: torch.Tensor, detector: Detector, chosen: Sequence[int], together: int) -> list[_Peaks]:
     """The local maxima of some slices, each from its and its neighbours' contrast.
 
     Args:
-        contrast: (n + 2 neighbours, y, x).
+        contrast: (n + 2 neighbours, y, x) on the detector's device.
+        detector: the network.
         chosen: numbers of slices, at most `together`.
         together: slices that the network is shown; empty ones fill up, so that it always does the same.
-        detector: the network.
     """
     stride, seen = detector.settings.stride, 2 * detector.settings.neighbours + 1
-    stacks = torch.zeros((together, seen, *contrast.shape[1:]), dtype=detector.dtype)
+    stacks = contrast.new_zeros((together, seen, *contrast.shape[1:]))
     for stack, k in zip(stacks, chosen, strict=False):
-        stack.copy_(torch.from_numpy(contrast[k : k + seen]))
-    features = detector.network.features(stacks.to(detector.device))[: len(chosen)]
+        stack.copy_(contrast[k : k + seen])
+    features = detector.network.features(stacks.contiguous(memory_format=torch.channels_last))[: len(chosen)]
     logits = detector.network.centres(features)
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
     cells = torch.nonzero(local_maxima(logits, threshold))
@@ -176,11 +174,6 @@ def _peaks(contrast: Floats, chosen: Sequence[int], together: int, detector: Det
     ends = np.searchsorted(places[:, 0], np.arange(len(chosen) + 1))
     parts = [slice(a, b) for a, b in pairwise(ends)]
     return [_Peaks(places[p, 1:] * stride, score[p], yx[p], values[p, 3:5]) for p in parts]
-
-
-def slices_together(device: torch.device) -> int:
-    """Slices that a device is shown at once: a CPU is busy with one."""
-    return SLICES_ON_GPU if device.type == "cuda" else 1
 
 
 def local_maxima(logits: torch.Tensor, threshold: float) -> torch.Tensor:
