@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ from matplotlib.image import imread
 
 from pipelines import count
 from pipelines.cli import main
+from pipelines.cohort import run as cohort
 from pipelines.cohort.sheet import read_sheet
 from pipelines.register import job as registration
 from pipelines.report import picture
+from pipelines.stage import Stage
 from tests.small_brain import Files, phantom, write_files
+from volumetric.errors import StoppedError
 from volumetric.registration.prepare import Prepared
 from volumetric.registration.register import Registration
 from volumetric.storage.atomic import read_json
@@ -128,6 +132,46 @@ def test_a_cohort_goes_on_where_it_stopped(
     write_sheet(sheet, m2="pir")
     assert go(*command) == 2
     assert "line 3 (m2): there is nothing at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "begun", "said"),
+    [
+        (StoppedError("stopped"), ["m1"], "error: stopped"),
+        (
+            RuntimeError("a fault of the program"),
+            ["m1", "m2"],
+            "m1 (failed): the program failed: RuntimeError: a fault",
+        ),
+    ],
+    ids=["interrupted", "failed"],
+)
+def test_an_interruption_ends_all_and_a_fault_one_brain(
+    files: Files,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    begun: list[str],
+    said: str,
+) -> None:
+    seen: list[str] = []
+
+    def run(stages: Sequence[Stage], *_: object) -> None:
+        seen.append(stages[0].plan.outputs[0].parent.name)
+        raise error
+
+    monkeypatch.setattr(cohort, "run", run)
+    lines = ["brain,source,voxel_um,orientation", "m1,slices/signal,5 2 2,psl", "m2,slices/background,5 2 2,psl"]
+    sheet = files.slices.parent / "two.csv"
+    sheet.write_text("\n".join(lines) + "\n")
+    command = ("count", "--sheet", sheet, "--out", tmp_path / "study", "--atlas", files.atlas, "--model", "phantom")
+    assert go(*command, "--debug") == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert f"{type(error).__name__}: {error}" in told
+    assert seen == begun
+    assert not (tmp_path / "study" / "design.csv").exists()
 
 
 def test_all_that_is_wrong_is_said_before_any_work(
