@@ -21,7 +21,7 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines import assign, detect, overview, register
-from pipelines.config import Resources, Settings
+from pipelines.config import Resources, Settings, make
 from pipelines.report import write_report
 from pipelines.stage import Stage
 from pipelines.volume import converted, in_place
@@ -75,8 +75,34 @@ class Job:
     stages: tuple[Stage, ...]
 
 
-def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas_dir: Path | None = None) -> Job:
+def configured(**values: object) -> Config:
+    """The settings of a run; raises `InputError` that names the setting, and where the atlas is missing."""
+    if values.get("atlas") is None:
+        raise InputError(
+            "the atlas is missing: give --atlas with the name of a BrainGlobe atlas, for example allen_mouse_50um, or "
+            "the path of an atlas folder"
+        )
+    return make(Config, **values)
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    config: Config,
+    resources: Resources,
+    atlas_dir: Path | None = None,
+    *,
+    atlas: Atlas | None = None,
+) -> Job:
     """Check everything the user gave and plan all stages; nothing is written.
+
+    Args:
+        source: slices, any other source, or an OME-Zarr.
+        out: the run folder.
+        config: what changes the result.
+        resources: what may be used.
+        atlas_dir: where named atlases are.
+        atlas: of `config`, where it is open already.
 
     Raises `InputError` with the reason where the run cannot be done.
     """
@@ -91,7 +117,7 @@ def prepare(source: Path, out: Path, config: Config, resources: Resources, atlas
         trust_orientation=config.trust_orientation,
         keep_poor=config.keep_poor,
     )
-    atlas = register.open_atlas(registration, atlas_dir)
+    atlas = atlas or register.open_atlas(registration, atlas_dir)
     detection = detect.Config(channel=inputs.signal_channel, model=config.model, block=config.block)
     plans = {
         "register": register.plan(inputs.register_on, atlas, run.registration, run.work("register"), registration),

@@ -19,7 +19,8 @@ def read_csv(path: Path, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
         what: it is, for messages: "design", "file of landmarks".
         columns: it must have.
 
-    Raises `InputError` for a file that is missing, no such table, without rows or without one of the columns.
+    Raises `InputError` for a file that is missing, no such table, without rows or without one of the columns, and for
+    lines that have more cells than the header.
     """
     expected = "expected a CSV" + (f" with the columns {', '.join(columns)}" if columns else "")
     if not path.is_file():
@@ -39,6 +40,11 @@ def read_csv(path: Path, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
         raise InputError(f"the {what} {path} is empty: {expected}") from error
     except (UnicodeDecodeError, pd.errors.ParserError) as error:
         raise InputError(f"the {what} {path} cannot be read as CSV (UTF-8): {error}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(
+            f"the {what} {path} has lines with more cells than its header names: put a cell that holds a comma into "
+            "quotes, and give every column a name"
+        )
     missing = [name for name in columns if name not in table]
     if missing or table.empty:
         raise InputError(f"the {what} {path} lacks {', '.join(missing) if missing else 'rows'}: {expected}")

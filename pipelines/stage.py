@@ -17,7 +17,7 @@ from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
-from volumetric.errors import VolumetricError
+from volumetric.errors import StoppedError
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,4 @@ def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list
         try:
             return [execute(stage.plan, stage.work, execution) for stage in stages]
         except KeyboardInterrupt as interrupt:
-            raise VolumetricError("stopped. What is finished is kept: repeat the same command to go on") from interrupt
+            raise StoppedError("stopped. What is finished is kept: repeat the same command to go on") from interrupt

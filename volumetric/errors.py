@@ -33,3 +33,7 @@ class ClusterError(VolumetricError, RuntimeError):
 
 class RegistrationError(VolumetricError, RuntimeError):
     """The registration did not produce a usable transform."""
+
+
+class StoppedError(VolumetricError):
+    """The user stopped the program; what is finished is kept and the run can be resumed."""

@@ -10,7 +10,6 @@ import typer
 from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
-    AtlasName,
     Block,
     Cluster,
     ConfigFile,
@@ -20,17 +19,19 @@ from pipelines.cli.options import (
     ExcludeMask,
     KeepPoor,
     LandmarksFile,
+    MaybeAtlas,
+    MaybeSource,
     Memory,
     Model,
     Orientation,
     Preset,
-    SourceArg,
     TrustOrientation,
     Voxel,
     Workers,
 )
 from pipelines.cli.run import go, resources_of
 from pipelines.config import load_file, make, overlay
+from volumetric.errors import InputError
 
 
 @app.command(rich_help_panel="A whole brain")
@@ -65,9 +66,15 @@ def demo(
 
 @app.command(rich_help_panel="A whole brain")
 def count(
-    source: SourceArg,
-    atlas: AtlasName,
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run folder.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RUN", help="The run folder; with --sheet, the folder of the study.")
+    ],
+    source: MaybeSource = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="BRAINS.csv", help="Many brains in place of SOURCE: one line each, with its own options."),
+    ] = None,
+    atlas: MaybeAtlas = None,
     voxel_um: Voxel = None,
     orientation: Orientation = None,
     signal: Annotated[str | None, typer.Option(help="Channel, or path, that shows the cells.")] = None,
@@ -88,10 +95,11 @@ def count(
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
-    """Count the cells of a whole brain in every atlas region. Interrupted, the same command resumes.
+    """Count the cells of a whole brain, or of many, in every atlas region. Interrupted, the same command resumes.
 
     Example: volumetric count slices/ --voxel-um 5 0.7 0.7 --orientation psl --atlas allen_mouse_50um --out run/
     """
+    from pipelines import cohort
     from pipelines import count as command
 
     settings = load_file(config)
@@ -111,9 +119,14 @@ def count(
         model=model,
         block=block,
     )
-    job = command.prepare(source, out, make(command.Config, **table), resources, atlas_dir)
-    if go(job.stages, resources, dry_run):
-        command.finish(job, resources, console)
+    if sheet is not None and source is None:
+        cohort.run_cohort(sheet, out, table, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
+    elif source is not None and sheet is None:
+        job = command.prepare(source, out, command.configured(**table), resources, atlas_dir)
+        if go(job.stages, resources, dry_run):
+            command.finish(job, resources, console)
+    else:
+        raise InputError("give the images of one brain as SOURCE, or many brains with --sheet BRAINS.csv, not both")
 
 
 @app.command(rich_help_panel="A whole brain")

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-SourceArg = Annotated[
-    Path, typer.Argument(help="Slices (a folder of TIFFs, or one a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr.")
-]
+_source = typer.Argument(help="Slices (a folder of TIFFs, or one a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr.")
+SourceArg = Annotated[Path, _source]
+MaybeSource = Annotated[Path | None, _source]
 Voxel = Annotated[
     tuple[float, float, float] | None,
     typer.Option("--voxel-um", metavar="Z Y X", help="Voxel size in um: slice distance, row, column."),
@@ -18,9 +18,9 @@ Orientation = Annotated[
     str | None,
     typer.Option(help="Three letters: the side on which slices, rows and columns start, for example psl or asr."),
 ]
-AtlasName = Annotated[
-    str, typer.Option("--atlas", metavar="NAME_OR_DIR", help="A BrainGlobe atlas name, or an atlas folder.")
-]
+_atlas = typer.Option("--atlas", metavar="NAME_OR_DIR", help="A BrainGlobe atlas name, or an atlas folder.")
+AtlasName = Annotated[str, _atlas]
+MaybeAtlas = Annotated[str | None, _atlas]
 AtlasDir = Annotated[
     Path | None,
     typer.Option("--atlas-dir", help="Where named atlases are. Default: $VOLUMETRIC_ATLAS_DIR, else BrainGlobe's."),

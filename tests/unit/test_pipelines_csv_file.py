@@ -28,3 +28,10 @@ def test_what_is_no_such_table_says_what_it_should_be(tmp_path: Path, text: str)
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="expected a CSV with the columns brain, group"):
         read_csv(path, "design", ("brain", "group"))
+
+
+def test_a_comma_in_a_cell_without_quotes_is_not_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_text("brain,voxel_um\none,5,0.7,0.7\n", encoding="utf-8")
+    with pytest.raises(InputError, match="more cells than its header names"):
+        read_csv(path, "sheet", ("brain",))
