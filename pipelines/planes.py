@@ -34,6 +34,7 @@ class Plane:
         z: slice of the tile.
         image: (Y, X) 0 to 1.
         cells: (n, 2) y, x in pixels of the cells seen in it, or None where they are not known.
+        confidence: (n,) how sure each is, 0 to 1, or None where all are.
     """
 
     tile: str
@@ -41,6 +42,13 @@ class Plane:
     z: int
     image: Floats
     cells: npt.NDArray[np.float64] | None
+    confidence: npt.NDArray[np.float64] | None = None
+
+    def drawn(self, rng: np.random.Generator) -> Plane:
+        """The plane with cells that are sure: each is one with its confidence, as people would mark it or not."""
+        if self.cells is None or self.confidence is None:
+            return self
+        return replace(self, cells=self.cells[rng.uniform(size=len(self.cells)) < self.confidence], confidence=None)
 
 
 def read_planes(folder: Path, scale: Scale, every: int = 1) -> list[Plane]:
@@ -54,7 +62,7 @@ def read_planes(folder: Path, scale: Scale, every: int = 1) -> list[Plane]:
     images = _scaled(tiles, scale)
     names = [tile.name.rpartition("@") for tile in tiles]
     return [
-        Plane(name, tile.brain, int(z), image, None if tile.cells is None else tile.cells[:, 1:])
+        Plane(name, tile.brain, int(z), image, None if tile.cells is None else tile.cells[:, 1:], tile.confidence)
         for (name, _, z), tile, image in zip(names, tiles, images, strict=True)
     ]
 
@@ -73,11 +81,12 @@ def _tiles(folder: Path) -> list[Tile]:
 def _slices(tile: Tile, every: int) -> Iterator[Tile]:
     """Each as a tile of its own, named NAME@Z, with the cells that are seen in it."""
     for z in range((len(tile.image) - 1) % every // 2, len(tile.image), every):
-        cells = tile.cells
+        cells, sure = tile.cells, tile.confidence
         if cells is not None:
-            cells = cells[np.abs(cells[:, 0] - z) <= SEEN] * (0, 1, 1)
+            seen = np.abs(cells[:, 0] - z) <= SEEN
+            cells, sure = cells[seen] * (0, 1, 1), None if sure is None else sure[seen]
         yield replace(
-            tile, name=f"{tile.name}@{z}", image=tile.image[z : z + 1], cells=cells, confidence=None, heatmap=None
+            tile, name=f"{tile.name}@{z}", image=tile.image[z : z + 1], cells=cells, confidence=sure, heatmap=None
         )
 
 
@@ -114,8 +123,8 @@ def _windows(plane: Plane, px: int) -> Iterator[Plane]:
         for column in range(counts[1]):
             corner = np.asarray([first[0] + row * px, first[1] + column * px])
             y, x = corner.tolist()
-            cells = plane.cells
+            cells, sure = plane.cells, plane.confidence
             if cells is not None:
                 inside = np.all((cells >= corner - 0.5) & (cells < corner + px - 0.5), axis=1)
-                cells = cells[inside] - corner
-            yield replace(plane, image=plane.image[y : y + px, x : x + px], cells=cells)
+                cells, sure = cells[inside] - corner, None if sure is None else sure[inside]
+            yield replace(plane, image=plane.image[y : y + px, x : x + px], cells=cells, confidence=sure)

@@ -61,7 +61,7 @@ def seen_from(radius_px: float, levels: float) -> Visibility:
 
 def _spots(plane: Plane, region: str, spots: Visibility) -> KnownTile:
     """All that is seen, and which of it is at a cell."""
-    tile = _tile(replace(plane, cells=spots.spots(plane.image)), region)
+    tile = _tile(replace(plane, cells=spots.spots(plane.image), confidence=None), region)
     if plane.cells is None:
         return tile
     marked = np.zeros(len(tile.pattern.yx), dtype=np.bool_)

@@ -139,7 +139,8 @@ class Shown:
 
 def measure_folder(folder: TileFolder, scale: Scale, px: int, config: Config, out: Path) -> None:
     """Read and measure a set, and keep it in a file."""
-    planes = windows(read_planes(folder.path, scale, config.every), px)
+    rng = np.random.default_rng([config.seed, 1])
+    planes = [plane.drawn(rng) for plane in windows(read_planes(folder.path, scale, config.every), px)]
     stack = np.stack([plane.image for plane in planes])
     measured = measure(stack, [plane.cells for plane in planes], [plane.tile for plane in planes], config.around)
     write_arrays(out, {**vars(measured), "images": grey8(stack)})

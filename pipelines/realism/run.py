@@ -44,7 +44,7 @@ from volumetric.synthesis.realism import Sides, compare, floor_of, groups_of, pl
 from volumetric.synthesis.scale import Scale
 from volumetric.synthesis.two_sample import area_interval
 
-VERSION = 1
+VERSION = 2
 PICTURE_BYTES = 600 * 2**20
 """Of a picture, or a classifier at work: an upper estimate."""
 
