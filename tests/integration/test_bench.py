@@ -12,6 +12,7 @@ import pytest
 from pipelines.bench import Name, register
 from pipelines.bench.run import STAGES
 from pipelines.cli import main
+from tests.integration.test_clusters import documented
 
 SMALL = ["--slices", "4", "--edge", "256", "--repeats", "1", "--workers", "1"]
 
@@ -62,7 +63,9 @@ def test_all_stages_are_measured_and_make_a_plan(tmp_path, monkeypatch, capsys):
         assert first["what"].startswith("limit: ")
         assert first["ratio"] == 1
     capsys.readouterr()
-    run("plan", "--shape", "64", "2048", "2048", "--voxel-um", "5", "2", "2", "--out", "plan.json")
+    measuring, planning = documented("What a brain will take")
+    assert measuring == ["volumetric", "bench"]
+    run(*planning[1:], "--out", "plan.json")
     assert "bottleneck" in capsys.readouterr().out
     record = json.loads((tmp_path / "plan.json").read_text())
     assert list(record["stages"]) == ["ingest", "register", "detect", "assign"]
