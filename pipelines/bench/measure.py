@@ -34,11 +34,13 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run of a method cost."""
+    """What one run of a method cost; `first_cpu_s` and `first_wall_s` are those of the run that warmed up, if any."""
 
     cpu_s: float
     wall_s: float
     peak_bytes: int
+    first_cpu_s: float | None = None
+    first_wall_s: float | None = None
 
 
 class Measuring:
@@ -104,13 +106,18 @@ def _measure_all(pipe: Connection) -> None:
 def _measure(method: Method, warms_up: bool) -> Measured:
     base = psutil.Process().memory_info().rss
     with MemoryMonitor() as monitor:
+        first = _timed(method) if warms_up else (None, None)
         if warms_up:
-            method.run()
             method.case.clear()
-        began, before = time.perf_counter(), _cpu_s()
-        method.run()
-        wall, cpu = time.perf_counter() - began, _cpu_s() - before
-    return Measured(cpu, wall, max(0, monitor.peak_bytes - base))
+        cpu, wall = _timed(method)
+    return Measured(cpu, wall, max(0, monitor.peak_bytes - base), *first)
+
+
+def _timed(method: Method) -> tuple[float, float]:
+    """Seconds of processors and of the clock."""
+    began, before = time.perf_counter(), _cpu_s()
+    method.run()
+    return _cpu_s() - before, time.perf_counter() - began
 
 
 def _cpu_s() -> float:

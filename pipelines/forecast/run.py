@@ -18,7 +18,7 @@ from rich.table import Table
 from pipelines.config import Resources, Settings
 from pipelines.forecast.brain import Brain
 from pipelines.forecast.rates import Bench, read_rates
-from pipelines.forecast.stages import StageForecast, forecast
+from pipelines.forecast.stages import CELL_UM, PEAKS_A_SLICE, StageForecast, forecast
 from volumetric.blocks.plan import megabytes
 from volumetric.storage.atomic import write_json
 
@@ -83,7 +83,8 @@ def assumptions(brain: Brain, bench: Bench, gpus: int) -> list[str]:
         f"{many}; no more is read than the {rates.files:,.0f} MB/s at which stored files came from its disk, and "
         "writing does not slow it",
         "registration, linking and tables are single steps, as fast with many workers as with few",
-        f"{brain.tissue:.0%} of the volume is tissue (--tissue), with {brain.cells:,} cells (--cells)",
+        f"{brain.tissue:.0%} of the volume is tissue (--tissue), with {brain.cells:,} cells (--cells), each in the "
+        f"slices of {CELL_UM:g} um, where {PEAKS_A_SLICE:g} peaks are linked for one of its own",
         f"16 bits a voxel; the atlas has voxels of {brain.atlas_um:g} um and is as large as the volume (--atlas-um)",
         "what is written is at most so much: as if nothing could be compressed",
     ]

@@ -22,10 +22,10 @@ from volumetric.registration.ants import RECIPES
 from volumetric.registration.register import coarsening
 
 CELL_UM = 15.0
-"""A cell body is seen in as many slices as it spans, at least one."""
+"""What a cell body spans of slices, at least one. Assumed, as what follows: of the time linking is a small part."""
 
 PEAKS_A_SLICE = 3.0
-"""Peaks of a slice for each that belongs to a cell: what is never counted is linked too. Assumed."""
+"""Peaks of a slice for each that belongs to a cell that counts: the others are linked too."""
 
 BLOCK_PASS = "peaks"
 
