@@ -126,6 +126,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": record["machine"],
         "version": versions(),
+        "note": "other programs used the machine meanwhile" if load >= 1 else "a quiet machine",
         "load_before": round(load, 1),
         "load_after": round(psutil.getloadavg()[0], 1),
         "minutes": round((time.perf_counter() - began) / 60, 1),

@@ -28,11 +28,11 @@ from volumetric.storage.transforms import write_map
 
 LOOKUP = "limit: lookup alone"
 OURS = "volumetric"
-CELLS_A_SLICE = 20_000
+CELLS_A_SLICE = 50_000
 
 
 def assign(material: Material) -> Throughput:
-    """As many cells as there are slices, times twenty thousand."""
+    """As many cells as there are slices, times fifty thousand."""
     case = Case(material.folder, material.folder, material.resources, detect.Config())
     cells = material.shape[0] * CELLS_A_SLICE
     folder = case.folder / "assigned"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import psutil
+import torch
 from pydantic import Field
 from rich.console import Console
 from rich.progress import Progress
@@ -76,6 +77,7 @@ def run_bench(config: Config, source: Path | None, out: Path, resources: Resourc
             stages = {name: STAGES[name](material) for name in config.stages}
         found = _measure_all(stages, config, console)
         shape = material.shape
+    device = choose_device(resources.device)
     record = {
         "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
@@ -83,7 +85,8 @@ def run_bench(config: Config, source: Path | None, out: Path, resources: Resourc
         "data": {
             "shape": list(shape),
             "workers": resources.workers,
-            "device": choose_device(resources.device).type,
+            "device": device.type,
+            "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
             "load_before": round(psutil.getloadavg()[0], 1),
         },
         "results": [row for name, stage in stages.items() for row in _results(name, stage, found)],

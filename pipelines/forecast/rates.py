@@ -77,7 +77,8 @@ def read_rates(path: Path) -> Bench:
         rows = {(row["stage"], row["what"]): row for row in record["results"]}
         rates = _rates(record["data"], rows)
         at, version = record["machine"], record["version"]["volumetric"]
-        origin = f"{at['cpu']}, {at['cores']} cores, on {record['date']}, with {rates.workers} at work"
+        gpu = f", {record['data']['gpu']}" if record["data"]["gpu"] else ""
+        origin = f"{at['cpu']}, {at['cores']} cores{gpu}, on {record['date']}, with {rates.workers} at work"
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} does not hold the rates of all stages ({type(error).__name__}: {error}): run `volumetric bench` "

@@ -153,7 +153,7 @@ def bench(folder: Path, **changed: object) -> Path:
         "machine": machine(),
         "date": "2026-01-01",
         "version": {"volumetric": __version__},
-        "data": {"workers": 2, "device": "cpu"},
+        "data": {"workers": 2, "device": "cpu", "gpu": None},
         "results": [{"stage": s, "what": w, "work": a, "seconds": t} for (s, w), (a, t) in rows.items()],
     } | changed
     path = folder / "bench.json"
