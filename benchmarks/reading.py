@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import ingest
-from pipelines.bench.ingest import write_tissue
+from pipelines.bench.material import write_tissue
 from pipelines.bench.run import machine
 from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute

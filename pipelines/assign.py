@@ -104,20 +104,30 @@ def plan(
     inputs = {**(identities or _identities_of(detections, registration, atlas)), "atlas": atlas.identity}
     outputs = (out / "cells.parquet", out / "regions.csv")
     job = Job(detections, registration, atlas, out, Plan("assign", VERSION, {}, inputs, (), outputs).identity)
-    memory = BYTES_PER_ATLAS_VOXEL * atlas.annotation.size
-    rows = 1500 * PIECE_ROWS
+    cost = costs(atlas.annotation.size)
     return Plan(
         stage="assign",
         version=VERSION,
         config={},
         inputs=inputs,
         passes=(
-            Reduction("cells", job.cells, Cost(0, 0, memory + rows)),
-            Reduction("regions", job.regions, Cost(0, 2**20, memory + rows)),
+            Reduction("cells", job.cells, cost["cells"]),
+            Reduction("regions", job.regions, cost["regions"]),
         ),
         outputs=outputs,
-        held_bytes=20 * atlas.annotation.size,
+        held_bytes=held_bytes(atlas.annotation.size),
     )
+
+
+def costs(atlas_voxels: int) -> Mapping[str, Cost]:
+    """What each step costs with an atlas of so many voxels."""
+    memory, rows = BYTES_PER_ATLAS_VOXEL * atlas_voxels, 1500 * PIECE_ROWS
+    return {"cells": Cost(0, 0, memory + rows), "regions": Cost(0, 2**20, memory + rows)}
+
+
+def held_bytes(atlas_voxels: int) -> int:
+    """Memory of the atlas itself."""
+    return 20 * atlas_voxels
 
 
 def _identities_of(detections: Path, registration: Path, atlas: Atlas) -> dict[str, str]:

@@ -50,17 +50,16 @@ def show(stages: Sequence[Stage], resources: Resources, console: Console) -> Non
     for stage in stages:
         plan = stage.plan
         for current in plan.passes:
-            workers = plan.workers(current, resources.capacity)
             count = len(current.keys)
             table.add_row(
                 plan.stage,
                 current.name,
                 f"{count:,}",
                 f"{len(stage.ledger.done(current.name)):,}",
-                str(workers),
+                str(plan.workers(current, resources.capacity)),
                 megabytes(count * current.cost.bytes_read),
                 megabytes(count * current.cost.bytes_written),
-                megabytes(plan.base_bytes + workers * plan.worker_bytes(current, resources.capacity)),
+                megabytes(plan.peak_bytes(current, resources.capacity)),
             )
     console.print(table)
     outputs = [str(output) for stage in stages for output in stage.plan.outputs]

@@ -18,9 +18,9 @@ from typing import Any
 import numcodecs
 import numpy as np
 import tifffile
-from scipy import ndimage
 
 from pipelines import ingest
+from pipelines.bench.material import VOXEL_UM, Material
 from pipelines.bench.measure import Measured, Method
 from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute
@@ -31,10 +31,9 @@ from volumetric.storage.levels import CHUNK, SHARD, plan_levels
 from volumetric.storage.omezarr import create_volume, describe_volume
 from volumetric.storage.sources import open_source
 
-VOXEL_UM = (5.0, 0.7, 0.7)
 LIMIT = "limit: read + compress"
 LEVEL_0 = "volumetric, level 0"
-PYRAMID = "volumetric, with pyramid"
+OURS = "volumetric, with pyramid"
 DASK = "dask + zarr, level 0"
 OME_ZARR_PY = "ome-zarr-py, with pyramid"
 
@@ -65,13 +64,15 @@ class Ingest:
     """Slices of noisy tissue become a volume; what it costs is CPU time."""
 
     unit = "CPU s/GB"
+    work_unit = "Mvoxel"
     peers = frozenset({DASK, OME_ZARR_PY})
+    warms_up = True
 
-    def __init__(self, slices: Path, folder: Path, workers: int) -> None:
-        source = open_source(slices)
-        self.shape = source.shape
+    def __init__(self, material: Material) -> None:
+        source = open_source(material.slices)
+        self.megavoxels = material.megavoxels
         self.gigabytes: float = math.prod(source.shape) * np.dtype(source.dtype).itemsize / 1e9
-        self.case = Case(slices, folder, workers)
+        self.case = Case(material.slices, material.folder, material.resources.workers)
 
     def methods(self) -> Mapping[str, Method]:
         """All ways to convert, by name, the limit first."""
@@ -79,29 +80,17 @@ class Ingest:
         return {
             LIMIT: Limit(case),
             LEVEL_0: LevelZero(case),
-            PYRAMID: Pyramid(case),
+            OURS: Pyramid(case),
             DASK: Dask(case),
             OME_ZARR_PY: OmeZarrPy(case),
         }
 
-    def rate(self, runs: Sequence[Measured]) -> float:
+    def work(self, what: str) -> float:
+        return self.megavoxels
+
+    def rate(self, what: str, runs: Sequence[Measured]) -> float:
         """Of the run with the least CPU: what disturbs a run only adds to it."""
         return min(run.cpu_s for run in runs) / self.gigabytes
-
-
-def write_tissue(folder: Path, slices: int, edge: int, seed: int = 0) -> None:
-    """Slices as a microscope gives them: uneven background, many cells, photon and read noise, uncompressed."""
-    rng = np.random.default_rng(seed)
-    background = 300 + 200 * ndimage.zoom(rng.random((9, 9)), edge / 9, order=3)[:edge, :edge]
-    cells = np.zeros((edge, edge), np.float32)
-    places = rng.integers(0, edge, (edge * edge // 9000, 2))
-    cells[places[:, 0], places[:, 1]] = rng.uniform(2e4, 2e5, len(places))
-    tissue = (background + ndimage.gaussian_filter(cells, 3)).astype(np.float32)
-    folder.mkdir(parents=True)
-    for number in range(slices):
-        shifted = np.roll(tissue, 7 * number, axis=(0, 1))
-        noisy = shifted + np.sqrt(shifted) * rng.standard_normal(shifted.shape, np.float32)
-        tifffile.imwrite(folder / f"tissue_{number:05}.tif", np.clip(noisy + 20, 0, 65535).astype(np.uint16))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ Capacity: both images at the atlas' resolution in memory (50 um: a mouse brain h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -104,22 +105,24 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
         work=work,
         identity=Plan("register", VERSION, content, inputs, (), outputs).identity,
     )
-    raw = int(np.prod(volume.levels[job.level].shape)) * 4
-    voxels = atlas.annotation.size
-    held = 12 * raw
-    ants = ANTS_BYTES + ANTS_BYTES_PER_VOXEL * int(min(voxels, RECIPES[config.preset].largest))
-    aligned = max(ATLAS_BYTES_PER_VOXEL * voxels + ants, REFINED_BYTES_PER_VOXEL * int(min(voxels, FINEST)))
-    passes = (
-        Reduction("check", job.check, Cost(raw // 2, 0, held + 10 * voxels)),
-        Reduction(
-            "transform",
-            job.transform,
-            Cost(raw // 2, 60 * voxels, held + aligned),
-        ),
-        Reduction("labels", job.labels, Cost(0, 4 * voxels, 100 * voxels)),
-        Reduction("quality", job.judge, Cost(raw // 2, 2**20, held + 100 * voxels)),
-    )
+    steps = {"check": job.check, "transform": job.transform, "labels": job.labels, "quality": job.judge}
+    cost = costs(int(np.prod(volume.levels[job.level].shape)), atlas.annotation.size, config.preset)
+    passes = tuple(Reduction(name, step, cost[name]) for name, step in steps.items())
     return Plan("register", VERSION, content, inputs, passes, outputs)
+
+
+def costs(sample_voxels: int, atlas_voxels: int, preset: Preset) -> Mapping[str, Cost]:
+    """What each step costs, for a brain's level of so many voxels and an atlas."""
+    raw, voxels = 4 * sample_voxels, atlas_voxels
+    held = 12 * raw
+    ants = ANTS_BYTES + ANTS_BYTES_PER_VOXEL * int(min(voxels, RECIPES[preset].largest))
+    aligned = max(ATLAS_BYTES_PER_VOXEL * voxels + ants, REFINED_BYTES_PER_VOXEL * int(min(voxels, FINEST)))
+    return {
+        "check": Cost(raw // 2, 0, held + 10 * voxels),
+        "transform": Cost(raw // 2, 60 * voxels, held + aligned),
+        "labels": Cost(0, 4 * voxels, 100 * voxels),
+        "quality": Cost(raw // 2, 2**20, held + 100 * voxels),
+    }
 
 
 def print_summary(out: Path, console: Console) -> None:

@@ -143,6 +143,10 @@ class Plan:
             return p.cost.memory_bytes
         return p.cost.memory_bytes + (self.base_bytes if capacity.processes else p.cost.bytes_read)
 
+    def peak_bytes(self, p: Pass, capacity: Capacity) -> int:
+        """Projected memory of a pass: the program, and as many workers as may be at it."""
+        return self.base_bytes + self.workers(p, capacity) * self.worker_bytes(p, capacity)
+
     def check_memory(self, capacity: Capacity) -> None:
         """Raise `PlanError` where a task does not fit the memory, or the memory does not fit the machine."""
         for p in self.passes:

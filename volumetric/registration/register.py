@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from volumetric.errors import InputError, OutputError
 from volumetric.geometry.box import index3
-from volumetric.geometry.space import Um3, VoxelSpace, um3
+from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.align import Alignment, align
 from volumetric.registration.ants import RECIPES
@@ -75,7 +75,9 @@ def register(
         raise OutputError(f"the folder for the transform files does not exist: {keep}")
     start = time.monotonic()
     recipe = RECIPES[preset]
-    spacing, finest = (_working_spacing(atlas_space, template.shape, n) for n in (recipe.largest, FINEST))
+    spacing, finest = (
+        um3(coarsening(template.shape, n) * step for step in atlas_space.spacing_um) for n in (recipe.largest, FINEST)
+    )
     by_ants = 0.65 if finest != spacing else 0.95  # of the time, about
 
     def tell(share: float) -> None:
@@ -108,10 +110,10 @@ def register(
     return Registration(there, back, preset, time.monotonic() - start)
 
 
-def _working_spacing(space: VoxelSpace, shape: tuple[int, ...], largest: float) -> Um3:
-    """The atlas' voxel, or the smallest multiple of it with which the template has no more voxels than `largest`."""
-    factor = math.ceil((math.prod(shape) / largest) ** (1 / 3))
-    return um3(max(factor, 1) * step for step in space.spacing_um)
+def coarsening(shape: tuple[int, ...], largest: float) -> int:
+    """The smallest multiple of its voxel with which a template of a shape has no more voxels than `largest`."""
+    factor: float = (math.prod(shape) / largest) ** (1 / 3)
+    return max(1, math.ceil(factor))
 
 
 def maps_of(sample: Prepared, found: Alignment) -> tuple[SmoothMap, SmoothMap]:

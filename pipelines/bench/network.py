@@ -1,0 +1,125 @@
+"""How fast the network is, against the arithmetic of the device, and how fast blocks become peaks, against the network.
+
+The network is shown full tiles that lie ready in memory, without overlap, and its answers are thrown away. Its limit
+multiplies matrices in the same precision, on the same threads, until as many numbers have been multiplied and
+added. Peaks are those of a volume: read, normalised, looked at with halo and neighbouring slices. All are counted in
+voxels that are answered for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pipelines import detect
+from pipelines.bench.material import Case, Material
+from pipelines.bench.stage import Throughput
+from volumetric.blocks.execute import Execution, execute
+from volumetric.detection.batches import batch_of
+from volumetric.detection.infer import TILE_PX
+from volumetric.detection.model import Detector, load_detector
+from volumetric.learn.device import choose_device, choose_dtype, use_threads
+from volumetric.storage.omezarr import open_ome_zarr
+
+NETWORK = "limit: network alone"
+ARITHMETIC = "limit: matrix products alone"
+FORWARD = "network"
+BLOCKS = "volumetric, blocks to peaks"
+
+MATRIX = 1024
+"""Edge of the matrices: large enough for full speed, and small enough for any memory."""
+
+
+def forward(material: Material) -> Throughput:
+    """The network against the arithmetic."""
+    case = material.case
+    return Throughput(material.megavoxels, "Mvoxel", {ARITHMETIC: Arithmetic(case), FORWARD: NetworkAlone(case)})
+
+
+def peaks(material: Material) -> Throughput:
+    """Blocks of a volume to peaks against the network."""
+    case = material.case
+    return Throughput(material.megavoxels, "Mvoxel", {NETWORK: NetworkAlone(case), BLOCKS: Blocks(case)})
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The network, what it is shown at once, and how often."""
+
+    detector: Detector
+    tiles: torch.Tensor
+    passes: int
+
+
+def _task(case: Case) -> _Task:
+    device = choose_device(case.resources.device)
+    detector = load_detector(case.config.model, device, choose_dtype(case.config.precision, device))
+    together, lattice = batch_of(device).size, detector.network.backbone.multiple_px
+    height, width = (min(TILE_PX, -(-n // lattice) * lattice) for n in case.shape[1:])
+    shape = (together, 2 * detector.settings.neighbours + 1, height, width)
+    tiles = torch.zeros(shape, dtype=detector.dtype, device=device).to(memory_format=torch.channels_last)
+    return _Task(detector, tiles, -(-math.prod(case.shape) // (together * height * width)))
+
+
+def _together(case: Case, work: Callable[[], object], times: int) -> None:
+    """Do something many times, on as many threads as detection would; a GPU is given all by one."""
+    on_gpu = choose_device(case.resources.device).type == "cuda"
+    threads = max(1, (os.cpu_count() or 1) // case.resources.workers)
+
+    def once(_: int) -> None:
+        use_threads(threads)
+        with torch.inference_mode():
+            work()
+
+    with ThreadPoolExecutor(1 if on_gpu else case.resources.workers) as pool:
+        list(pool.map(once, range(times)))
+    if on_gpu:
+        torch.cuda.synchronize()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Products of matrices, as many multiplications as the forward pass needs."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Multiply."""
+        task = _task(self.case)
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            task.detector.network(task.tiles)
+        needed = counter.get_total_flops() * task.passes
+        matrix = torch.ones((MATRIX, MATRIX), dtype=task.detector.dtype, device=task.detector.device)
+        _together(self.case, lambda: matrix @ matrix, -(-needed // (2 * MATRIX**3)))
+
+
+@dataclass(frozen=True)
+class NetworkAlone:
+    """The forward pass over as many voxels, tile after tile, on as many threads."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Look at everything once."""
+        task = _task(self.case)
+        _together(self.case, lambda: task.detector.network(task.tiles), task.passes)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Detection up to its peaks, without linking."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Find the peaks once."""
+        case, steps = self.case, self.case.work / "steps"
+        plan = detect.plan(open_ome_zarr(case.volume), case.work / "cells.parquet", steps, case.config, case.resources)
+        found = replace(plan, passes=tuple(p for p in plan.passes if p.name != "link"), outputs=(steps / "parts",))
+        execute(found, steps, Execution(case.resources.workers, case.resources.memory))
