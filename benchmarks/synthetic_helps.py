@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,9 @@ RESAMPLES = 300
 CLI = [sys.executable, "-m", "pipelines.cli"]
 UNIT = (1.0, 1.0, 1.0)
 
+ALL_SURE = "fitted layout, every spot a cell"
+"""The same tiles without how likely people mark each spot."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,7 +75,8 @@ def main() -> None:
         "fitted layout": synthesized(options.generator, str(options.layout), options.work / "fitted-layout"),
         "physics": synthesized(Path("physics"), str(options.layout), options.work / "physics"),
     }
-    proof = Proof(read_tiles(known, UNIT), read_tiles(test, UNIT), made, options.work, options.steps)
+    sure = {ALL_SURE: [replace(tile, heatmap=None, confidence=None) for tile in made["fitted layout"]]}
+    proof = Proof(read_tiles(known, UNIT), read_tiles(test, UNIT), made, sure, options.work, options.steps)
     means = {name: resampled([proof.scored(name, seed) for seed in options.seeds]) for name in proof.names}
     record = {
         "date": time.strftime("%Y-%m-%d"),
@@ -158,11 +162,15 @@ def run(*arguments: object) -> None:
 
 @dataclass(frozen=True)
 class Proof:
-    """Tiles to learn from and to be scored on; trainings by name, as `synthetic tiles > share of the real ones`."""
+    """Tiles to learn from and to be scored on; trainings by name, as `synthetic tiles > share of the real ones`.
+
+    `others` are synthetic tiles of which only the smallest and the largest share of the real ones is learned from then.
+    """
 
     known: Sequence[Tile]
     test: Sequence[Tile]
     made: Mapping[str, Sequence[Tile]]
+    others: Mapping[str, Sequence[Tile]]
     work: Path
     steps: int
 
@@ -170,7 +178,8 @@ class Proof:
     def names(self) -> list[str]:
         """Synthetic alone, real alone, synthetic and then real."""
         real = [f"{share:.0%} real" for share in SHARES]
-        return [*self.made, *real, *(f"fitted layout > {name}" for name in real)]
+        after = [f"{other} > {name}" for other in self.others for name in (real[0], real[-1])]
+        return [*self.made, *real, *(f"fitted layout > {name}" for name in real), *self.others, *after]
 
     @property
     def compared(self) -> list[tuple[str, str]]:
@@ -178,17 +187,19 @@ class Proof:
         both = [f"fitted layout > {share:.0%} real" for share in SHARES]
         alone = [(name, "fitted layout") for name in both]
         without = [(name, name.partition(" > ")[2]) for name in both]
-        return [*alone, *without, ("fitted layout", "method layout"), ("fitted layout", "physics")]
+        made = [("fitted layout", name) for name in ("method layout", "physics", *self.others)]
+        return [*alone, *without, *made]
 
     def scored(self, name: str, seed: int) -> list[dict[int, ScoredTile]]:
         """Of each volume of the brain left out, what a network finds, at every tolerance."""
         networks = Networks(SETTINGS, self._config(seed), self.work / f"seed-{seed}", dropout=0.2)
         first, _, real = name.rpartition(" > ")
-        label = name.replace(" ", "-").replace(",", "").replace("%", "").replace(">", "then")
+        label = labelled(name)
         table = networks.work / f"{label}.parquet"
         if not table.is_file():
-            start = first.replace(" ", "-") if first else None
-            volumes = self._real(real, seed) if real.endswith(" real") else tile_training(self.made[name])
+            start = labelled(first) if first else None
+            made = {**self.made, **self.others}
+            volumes = self._real(real, seed) if real.endswith(" real") else tile_training(made[name])
             networks.work.mkdir(parents=True, exist_ok=True)
             phase = Phase(label, [(volumes, 1.0)], joint_loss, self.steps, 1 + self.names.index(name), start)
             networks.fit(phase)
@@ -217,6 +228,11 @@ class Proof:
 
 SETTINGS = DetectorSettings(channels=(48,), stride=1, neighbours=0)
 """Of all networks: those of the shipped detector, but for the slices beside."""
+
+
+def labelled(name: str) -> str:
+    """Of a training, as a file is named."""
+    return name.replace(" ", "-").replace(",", "").replace("%", "").replace(">", "then")
 
 
 def joined(tiles: Sequence[ScoredTile]) -> ScoredTile:
@@ -263,10 +279,10 @@ def less(one: Means, other: Means) -> Means:
 
 def show(results: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> None:
     """Print the table."""
-    print(f"{'learned from':38}" + "".join(f"{f'AP {px} px':>22}" for px in TOLERANCES_PX))
+    print(f"{'learned from':38}" + "".join(f"{f'AP {px} px':>25}" for px in TOLERANCES_PX))
     for name, row in results.items():
         cells = (row[f"{px}px"]["ap"] for px in TOLERANCES_PX)
-        print(f"{name:38}" + "".join(f"{f'{v:.3f} ({low:.3f} to {high:.3f})':>22}" for v, low, high in cells))
+        print(f"{name:38}" + "".join(f"{f'{v:.3f} ({low:.3f} to {high:.3f})':>25}" for v, low, high in cells))
 
 
 if __name__ == "__main__":
