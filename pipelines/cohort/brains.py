@@ -128,7 +128,8 @@ def look_at_all(cohort: Cohort, rows: Sequence[Row]) -> list[Brain]:
                 )
             brains.append(cohort.look_at(row))
         except InputError as error:
-            faults.setdefault(str(error), []).append(row)
+            for fault in [str(error), *row.missing(besides=str(error))]:
+                faults.setdefault(fault, []).append(row)
     if faults:
         lines = [f"{_lines(rows)}: {fault}" for fault, rows in faults.items()]
         raise InputError("\n  ".join(["nothing was done, since brains of the sheet cannot be counted:", *lines]))

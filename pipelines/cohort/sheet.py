@@ -73,6 +73,15 @@ class Row:
                 found[name] = _three_numbers(name, str(found[name]))
         return found | self._paths()
 
+    def missing(self, besides: str) -> list[str]:
+        """What is said of its files that are not there, but for those that are told `besides`."""
+        named = {name: self._path(self.cells[name]) for name in ("source", *PATHS) if name in self.cells}
+        return [
+            f"the column `{name}` says {path}, where nothing is"
+            for name, path in named.items()
+            if not path.exists() and str(path) not in besides
+        ]
+
     def _paths(self) -> dict[str, object]:
         """Settings that are paths, or names of what the package, BrainGlobe or the images themselves have."""
         found: dict[str, object] = {name: self._path(self.cells[name]) for name in PATHS if name in self.cells}

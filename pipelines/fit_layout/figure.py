@@ -50,7 +50,10 @@ def layout_figure(edges: Floats, checks: Sequence[Check], examples: Mapping[str,
     columns = max(len(checks), *(len(tiles) for tiles in examples.values()), 1)
     rows = len(examples) + bool(checks)
     heights = ([1.5] if checks else []) + [1.0] * len(examples)
-    figure = Figure(figsize=(2.6 * columns, 2.6 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(2.6 * columns, 2.6 * sum(heights) + 0.4), layout="constrained")
+    figure.suptitle(
+        "tiles: cells as discs of their size and light, without the image; each column has as many", color=INK
+    )
     grid = figure.add_gridspec(rows, columns * max(len(checks), 1), height_ratios=heights)
     for number, check in enumerate(checks):
         _curve(figure.add_subplot(grid[0, number * columns : (number + 1) * columns]), edges, check, number == 0)

@@ -165,9 +165,11 @@ class Job:
         }
 
     def _examples(self, layout: FittedLayout) -> dict[str, list[Example]]:
-        """Real tiles with cells, and of each sampler as many with as many cells."""
+        """Real tiles with at least the usual number of cells, and of each sampler as many with as many cells."""
         rng = np.random.default_rng([self.config.seed, len(self.brains)])
         held = [one.tile for one in self.known if len(one.tile.pattern.yx)]
+        usual = np.median([len(one.pattern.yx) for one in held])
+        held = [one for one in held if len(one.pattern.yx) >= usual]  # few cells show no arrangement
         chosen = [held[k] for k in rng.choice(len(held), min(EXAMPLES, len(held)), replace=False)]
         method = as_seen([one.tile for one in self.known])
         found: dict[str, list[Example]] = {"real": [], "fitted": [], "method": []}
@@ -195,9 +197,10 @@ def as_seen(tiles: Sequence[KnownTile]) -> MethodLayout:
 
 
 def _real(tile: KnownTile, marks: Marks, rng: np.random.Generator) -> Layout:
-    """A real tile as a layout; cells that could not be measured are drawn as usual ones."""
+    """A real tile as a layout; cells that could not be measured are drawn as usual ones, odd ones less odd."""
     usual = np.exp(marks.mean)
-    measured = np.where(np.isfinite(tile.measured), tile.measured, usual)
+    low, high = np.transpose([marks.radius_px, marks.light])
+    measured = np.clip(np.where(np.isfinite(tile.measured), tile.measured, usual), low, high)
     outlines = tuple(outline(yx, float(r), rng) for yx, r in zip(tile.pattern.yx, measured[:, 0], strict=True))
     return Layout(tile.pattern.yx, measured[:, 0], measured[:, 1], outlines)
 

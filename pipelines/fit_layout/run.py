@@ -102,9 +102,14 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
         typical = [f"{math.exp(value):.1f}" for value in marks["mean"]]
         numbers = [f"{process[name]:.2f}" for name in ("excess", "spread_px", "core_px", "trend")]
         share = region["marked"]["share"] if region["marked"] else (1.0, 1.0)
-        marked = f"{share[0]:.0%} to {share[-1]:.0%}" if share[0] < share[-1] else f"{share[0]:.0%}"
+        marked = f"{100 * share[0]:.0f}-{share[-1]:.0%}" if share[0] < share[-1] else f"{share[0]:.0%}"
         table.add_row(region["name"], str(region["tiles"]), f"{mean:,.0f}", *numbers, *typical, marked)
     console.print(table)
+    say(
+        "excess, spread: how much denser cells lie around a cell than by chance, and how far that reaches; core: "
+        "within it hardly two lie; trend: how uneven a tile is; light: in noise levels; marked: by people, the "
+        "faintest and the brightest"
+    )
     if facts["held_out"]:
         console.print(_held_out(facts["held_out"], facts["config"]["level"]))
         say(

@@ -14,6 +14,9 @@ from volumetric.errors import InputError
 from volumetric.storage.atomic import read_json
 from volumetric.version import __version__
 
+LEAST_S = 0.05
+"""Seconds of a measurement below which it is doubted."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -80,10 +83,11 @@ def read_rates(path: Path) -> Bench:
         gpu = f", {record['data']['gpu']}" if record["data"]["gpu"] else ""
         origin = f"{at['cpu']}, {at['cores']} cores{gpu}, on {record['date']}, with {rates.workers} at work"
     except (json.JSONDecodeError, KeyError, TypeError) as error:
+        lacking = f", there is no {error.args[0]!r}" if isinstance(error, KeyError) else ""
         raise InputError(
-            f"{path} does not hold the rates of all stages ({type(error).__name__}: {error}): run `volumetric bench` "
-            "without the name of a stage"
+            f"{path} does not hold the rates of all stages{lacking}: run `volumetric bench` without the name of a stage"
         ) from error
+    short = [stage for (stage, _), row in rows.items() if row["seconds"] < LEAST_S]
     here, warnings = machine(), []
     if (at["cpu"], at["cores"]) != (here["cpu"], here["cores"]):
         warnings.append(
@@ -92,6 +96,11 @@ def read_rates(path: Path) -> Bench:
         )
     if version != __version__:
         warnings.append(f"the rates of {path} are those of volumetric {version}, this is {__version__}: measure again")
+    if short:
+        warnings.append(
+            f"{', '.join(dict.fromkeys(short))} took less than {LEAST_S:g} s in {path}: too little to tell a rate. "
+            "Measure more (`volumetric bench --slices`, `--edge`)"
+        )
     return Bench(rates, origin, tuple(warnings))
 
 

@@ -29,7 +29,7 @@ SHORT = {
     "js_histogram": "brightness",
     "js_background": "background",
     "log_power_mae": "log power",
-    "signal_difference": "light of cells",
+    "signal_difference": "light of cells,\nless that of real",
     "nearest_distance_median": "nearest tile",
 }
 """Figures that are distances, as the bars name them."""

@@ -59,6 +59,9 @@ WORDS = {
     "nearest_distance_mean": "nearest tile, mean sd",
 }
 
+NO_DISTANCE = ("signal_minus_background", "classifier_auc")
+"""Figures of which a multiple says nothing."""
+
 AT_ISSUE = {
     "js_histogram": "how bright pixels are",
     "js_background": "how bright the background is",
@@ -187,8 +190,8 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
     for column in ("", "synthetic", "real halves", "ratio", *(["other real", "ratio"] if against else [])):
         table.add_column(column, justify="right" if column else "left")
     for name, words in WORDS.items():
-        cells = [record[name], record["floor"][name], record["ratio"][name]]
-        cells += [against[name], against["ratio"][name]] if against else []
+        cells = [record[name], record["floor"][name], None if name in NO_DISTANCE else record["ratio"][name]]
+        cells += [against[name], None if name in NO_DISTANCE else against["ratio"][name]] if against else []
         table.add_row(words, *(_text(value) for value in cells))
     console.print(table)
     for sentence in sentences(record):

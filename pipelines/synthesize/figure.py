@@ -10,12 +10,12 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from pipelines.report.picture import RIGHT
+from pipelines.report.picture import INK, RIGHT
 from volumetric.synthesis.layout import Layout
 
 ACROSS = 4
 
-FAINTEST = 0.2
+FAINTEST = 0.35
 """Least opacity of a cell's outline."""
 
 Shown = tuple[npt.NDArray[np.float32], Layout]
@@ -24,7 +24,11 @@ Shown = tuple[npt.NDArray[np.float32], Layout]
 def overview_figure(tiles: Sequence[Shown]) -> Figure:
     """Planes 0 to 1, each without and with its cells."""
     rows = -(-len(tiles) // ACROSS)
-    figure = Figure(figsize=(4.4 * ACROSS, 2.2 * rows), layout="constrained")
+    figure = Figure(figsize=(4.4 * ACROSS, 2.2 * rows + 0.4), layout="constrained")
+    figure.suptitle(
+        f"the first {len(tiles)} tiles, each without and with its cells; the less sure a cell, the fainter its ring",
+        color=INK,
+    )
     for place, axes in enumerate(figure.subplots(rows, 2 * ACROSS, squeeze=False).ravel()):
         axes.set_axis_off()
         if place // 2 >= len(tiles):

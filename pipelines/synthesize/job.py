@@ -76,6 +76,7 @@ class Job:
             temporary.write_bytes(render(figure, "png"))
         radius = np.concatenate([part["radius_px"] for part in parts])
         facts: Facts = {
+            "painter": self._model.sha256 if self._model else PHYSICS,
             "tiles": len(parts),
             "cells": seen.cells,
             "invisible": seen.invisible / max(seen.cells, 1),
@@ -85,7 +86,6 @@ class Job:
         record = {
             "scale": self.scale,
             "px": self.px,
-            "painter": self._model.sha256 if self._model else PHYSICS,
             "layout": self.layout.name,
             "visibility": asdict(self.painter.visibility),
             "config": self.config.model_dump(mode="json"),

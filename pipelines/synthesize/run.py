@@ -82,6 +82,11 @@ def plan(painter: Path, layout: Named, out: Path, work: Path, config: Config) ->
 def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
     """Say what was made, and whether its truth can be seen."""
     facts = ledger.facts()["publish"]
+    cure = (
+        "Optics and noise do not see to it: brighter cells, or a trained generator, do"
+        if facts["painter"] == PHYSICS
+        else "Train the generator longer, or with a larger `visibility` in its settings file (usually 5)"
+    )
     console.print(
         f"[bold]{out}[/]: {facts['tiles']:,} tiles with {facts['cells']:,} cells; {facts['invisible']:.1%} of them "
         f"cannot be seen, and for every hundred cells {100 * facts['phantoms']:.1f} others can",
@@ -91,7 +96,7 @@ def print_summary(out: Path, ledger: Ledger, console: Console) -> None:
     if max(facts["invisible"], facts["phantoms"]) > SEEN:
         console.print(
             f"[bold red]warning:[/] more than {SEEN:.0%}: a detector would learn from a truth that the images do not "
-            "show. Train the generator longer, or raise its weight of visibility",
+            f"show. {cure}",
             highlight=False,
             soft_wrap=True,
         )

@@ -98,7 +98,7 @@ class Job:
         def report(step: int, figures: GanStep) -> None:
             log.add(step, *(getattr(figures, name) for name in COLUMNS))
             tell(step + 1, config.steps)
-            if (step + 1) % config.show_every == 0:
+            if (step + 1) % config.show_every == 0 or step + 1 == config.steps:
                 self._show(contest, step + 1)
 
         contest.train(

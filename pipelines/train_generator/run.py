@@ -78,7 +78,13 @@ def print_estimate(job: Job, console: Console) -> None:
     console.print(
         f"{config.steps:,} steps of {config.batch} planes of {config.px} px, {config.critic_steps} turns of the critic "
         f"each, from {len(job.planes):,} real planes: about "
-        + (f"{hours:.1f} hours" if hours > 1 else f"{60 * hours:.0f} minutes")
+        + (
+            f"{hours:.1f} hours"
+            if hours > 1
+            else f"{60 * hours:.1f} minutes"
+            if hours < 1 / 6
+            else f"{60 * hours:.0f} minutes"
+        )
         + " on this machine",
         highlight=False,
         soft_wrap=True,

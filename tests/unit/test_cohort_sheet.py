@@ -103,6 +103,14 @@ def test_cells_that_cannot_be_read(tmp_path: Path, header: str, cells: str, mess
         row.settings()
 
 
+def test_all_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    (row,) = sheet(tmp_path, "brain,source,exclude_mask,landmarks", "m1,raw,mask.zarr,marks.csv")
+    (tmp_path / "marks.csv").touch()
+    said = row.missing(besides=f"there are no images at {tmp_path / 'raw'}")
+    assert said == [f"the column `exclude_mask` says {tmp_path / 'mask.zarr'}, where nothing is"]
+    assert len(row.missing(besides="no atlas")) == 2
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

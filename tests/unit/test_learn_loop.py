@@ -9,6 +9,7 @@ from torch import nn
 from volumetric.errors import InputError
 from volumetric.learn.device import choose_device
 from volumetric.learn.loop import TrainSettings, Validation, train
+from volumetric.learn.saving import Saving
 from volumetric.learn.unet import UNet, fold_batch_norm
 
 SETTINGS = TrainSettings(steps=60, learning_rate=0.05, warmup_steps=5, save_every=20, weight_decay=0.0)
@@ -70,6 +71,15 @@ def judged(figures: dict[int, float], seen: list[torch.Tensor], patience: int = 
         return figures.get(10 * len(seen), 0.0)
 
     return Validation(figure, every=10, patience=patience, report=report)
+
+
+def test_slow_steps_are_saved_by_the_clock(monkeypatch):
+    now = iter([10.0, 29.0, 31.0, 32.0, 60.0, 62.0, 70.0, 70.0, 80.0, 80.0])
+    monkeypatch.setattr("volumetric.learn.saving.time.monotonic", lambda: next(now))
+    saving = Saving(100, 0.0)
+    assert [saving.is_due(step, finished=False) for step in range(1, 6)] == [False, False, True, False, True]
+    assert saving.is_due(100, finished=False)
+    assert saving.is_due(101, finished=True)
 
 
 def test_the_best_weights_remain_and_learning_ends_when_it_gets_no_better():

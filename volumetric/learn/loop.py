@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from volumetric.errors import InputError
+from volumetric.learn.saving import Saving
 from volumetric.storage.atomic import replacing
 
 B = TypeVar("B")
@@ -96,7 +97,7 @@ def train(
         loss: of the network on a batch, a scalar.
         settings: steps and rates.
         validation: checks on the way; without it all steps are gone.
-        state: file for resuming, written every `save_every` steps and at the end.
+        state: file for resuming, written every `save_every` steps, every half minute and at the end.
         report: called with each step and its loss.
 
     Raises:
@@ -106,6 +107,7 @@ def train(
     run = _Run(network, optimiser)
     if state is not None and state.exists():
         run.resume(state)
+    saving = Saving(settings.save_every)
     while not run.finished:
         network.train()
         for group in optimiser.param_groups:
@@ -123,7 +125,7 @@ def train(
         run.finished = run.step == settings.end
         if validation is not None and (run.step % validation.every == 0 or run.finished):
             run.check(validation)
-        if state is not None and (run.step % settings.save_every == 0 or run.finished):
+        if state is not None and saving.is_due(run.step, run.finished):
             run.save(state)
     return run.checks
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from volumetric.errors import InputError
+from volumetric.learn.saving import Saving
 from volumetric.storage.atomic import replacing
 from volumetric.synthesis.appearance import Appearance, compose
 from volumetric.synthesis.critic import Critic
@@ -126,7 +127,7 @@ class Contest:
 
         Args:
             material: to learn from.
-            state: file for resuming, written every `save_every` steps and at the end.
+            state: file for resuming, written every `save_every` steps, every half minute and at the end.
             report: called with each step and its figures.
 
         Raises:
@@ -135,13 +136,14 @@ class Contest:
         """
         if state is not None and state.exists():
             self._resume(state)
+        saving = Saving(self.settings.save_every)
         while self.step < self.settings.steps:
             figures = self.one_step(material)
             self._check(figures)
             if report is not None:
                 report(self.step, figures)
             self.step += 1
-            if state is not None and (self.step % self.settings.save_every == 0 or self.step == self.settings.steps):
+            if state is not None and saving.is_due(self.step, self.step == self.settings.steps):
                 self._save(state)
 
     def one_step(self, material: Material) -> GanStep:
