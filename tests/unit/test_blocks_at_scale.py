@@ -146,7 +146,7 @@ def test_a_terabyte_is_planned_listed_and_reported_by_its_ledger(tmp_path: Path)
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from pipelines import cli, stage
 from volumetric.blocks import execute
@@ -157,6 +157,7 @@ def slow(self, key):
     time.sleep(0.05)
     return original(self, key)
 BlockMap.task = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background leaves it ignored
 cli.main(sys.argv[1:])
 """
 
