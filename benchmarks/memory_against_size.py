@@ -1,4 +1,4 @@
-"""Does memory grow with the volume? Peak of ingest and detect for a volume and one sixteen times larger.
+"""Does memory grow with the volume? Peak of ingest and detect for a volume and one eight times larger.
 
 python benchmarks/memory_against_size.py > benchmarks/results/memory_against_size.json
 """
@@ -17,7 +17,7 @@ import numpy as np
 import tifffile
 
 LIMIT = "2GB"
-SMALL, LARGE = (64, 2048, 1024), (512, 4096, 1024)
+SMALL, LARGE = (64, 2048, 1024), (256, 4096, 1024)
 
 
 def write_slices(folder: Path, shape: tuple[int, int, int]) -> None:
