@@ -52,7 +52,7 @@ def layout_figure(edges: Floats, checks: Sequence[Check], examples: Mapping[str,
     heights = ([1.5] if checks else []) + [1.0] * len(examples)
     figure = Figure(figsize=(2.6 * columns, 2.6 * sum(heights) + 0.4), layout="constrained")
     figure.suptitle(
-        "tiles: cells as discs of their size and light, without the image; each column has as many", color=INK
+        "tiles: cells as discs of their size and light, without the image; as many in each of a column", color=INK
     )
     grid = figure.add_gridspec(rows, columns * max(len(checks), 1), height_ratios=heights)
     for number, check in enumerate(checks):
