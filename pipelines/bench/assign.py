@@ -13,11 +13,9 @@ import numpy as np
 import pandas as pd
 
 from pipelines import assign as command
-from pipelines import detect
 from pipelines.bench.material import VOXEL_UM, Case, Material
 from pipelines.bench.stage import Throughput
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, QUALITY, SAMPLE_TO_ATLAS
-from volumetric.blocks.execute import Execution, execute
 from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.phantom.atlas import procedural_atlas
@@ -33,7 +31,7 @@ CELLS_A_SLICE = 50_000
 
 def assign(material: Material) -> Throughput:
     """As many cells as there are slices, times fifty thousand."""
-    case = Case(material.folder, material.folder, material.resources, detect.Config())
+    case = material.without_volume
     cells = material.shape[0] * CELLS_A_SLICE
     folder = case.folder / "assigned"
     write_registration(folder)
@@ -90,4 +88,4 @@ class Assigning:
         """Assign once."""
         case, folder = self.case, self.case.folder / "assigned"
         plan = command.plan(folder / "cells.parquet", folder, procedural_atlas(), case.work / "tables")
-        execute(plan, case.work / "steps", Execution(case.resources.workers, case.resources.memory))
+        case.execute(plan, case.work / "steps")

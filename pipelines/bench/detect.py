@@ -17,7 +17,6 @@ from pipelines.bench.material import Case, Material
 from pipelines.bench.measure import Method
 from pipelines.bench.network import NETWORK, NetworkAlone
 from pipelines.bench.stage import Throughput
-from volumetric.blocks.execute import Execution, execute
 from volumetric.geometry.box import Box
 from volumetric.learn.device import choose_device
 from volumetric.storage.omezarr import open_ome_zarr
@@ -46,7 +45,7 @@ class Whole:
         case = self.case
         volume = open_ome_zarr(case.volume)
         plan = detect.plan(volume, case.work / "cells.parquet", case.work / "steps", case.config, case.resources)
-        execute(plan, case.work / "steps", Execution(case.resources.workers, case.resources.memory))
+        case.execute(plan, case.work / "steps")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from scipy.spatial import KDTree
 from pipelines import detect
 from pipelines.bench.material import VOXEL_UM, Case, Material
 from pipelines.bench.stage import Throughput
-from volumetric.blocks.execute import Execution, execute
 from volumetric.geometry.box import Index3
 from volumetric.geometry.grid import BlockGrid
 from volumetric.geometry.space import VoxelSpace
@@ -34,7 +33,7 @@ PEAKS_A_SLICE = 1000
 
 def link(material: Material) -> Throughput:
     """The peaks of as many slices as there are, however large these are."""
-    case = Case(material.folder, material.folder, material.resources, detect.Config())
+    case = material.without_volume
     shape = (material.shape[0] * 4, 2048, 2048)
     linking, peaks = Linking(case, shape), made_up(shape)
     linking.write_parts(peaks)
@@ -100,4 +99,4 @@ class Linking:
         volume = describe_volume(place, levels, ("signal",), "uint16", orientation=None, identity="made up")
         plan = detect.plan(volume, case.work / "cells.parquet", self.folder, case.config, case.resources)
         linking = tuple(p for p in plan.passes if p.name == "link")
-        execute(replace(plan, passes=linking), case.work, Execution(case.resources.workers, case.resources.memory))
+        case.execute(replace(plan, passes=linking), case.work)

@@ -15,6 +15,7 @@ from scipy import ndimage
 from pipelines import detect, ingest
 from pipelines.config import Resources
 from volumetric.blocks.execute import Execution, execute
+from volumetric.blocks.plan import Plan
 from volumetric.geometry.box import Index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.omezarr import open_ome_zarr
@@ -47,8 +48,14 @@ class Material:
         volume, work = self.folder / "brain.ome.zarr", self.folder / "ingest"
         config = ingest.Config(voxel_um=self.voxel_um)
         plan = ingest.plan(open_source(self.slices), volume, work, config, self.resources)
-        execute(plan, work, Execution(self.resources.workers, self.resources.memory))
-        return Case(volume, self.folder, self.resources, detect.Config())
+        made = Case(volume, self.folder, self.resources, detect.Config())
+        made.execute(plan, work)
+        return made
+
+    @property
+    def without_volume(self) -> Case:
+        """For stages that look at no images: its volume is not there."""
+        return Case(self.folder / "brain.ome.zarr", self.folder, self.resources, detect.Config())
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,10 @@ class Case:
     @property
     def shape(self) -> Index3:
         return open_ome_zarr(self.volume).shape
+
+    def execute(self, plan: Plan, steps: Path) -> None:
+        """Run a plan whose ledger is in `steps`."""
+        execute(plan, steps, Execution(self.resources.workers, self.resources.memory))
 
     def clear(self) -> None:
         """Remove what a method wrote."""

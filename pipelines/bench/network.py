@@ -20,7 +20,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipelines import detect
 from pipelines.bench.material import Case, Material
 from pipelines.bench.stage import Throughput
-from volumetric.blocks.execute import Execution, execute
 from volumetric.detection.batches import batch_of
 from volumetric.detection.infer import TILE_PX
 from volumetric.detection.model import Detector, load_detector
@@ -122,4 +121,4 @@ class Blocks:
         case, steps = self.case, self.case.work / "steps"
         plan = detect.plan(open_ome_zarr(case.volume), case.work / "cells.parquet", steps, case.config, case.resources)
         found = replace(plan, passes=tuple(p for p in plan.passes if p.name != "link"), outputs=(steps / "parts",))
-        execute(found, steps, Execution(case.resources.workers, case.resources.memory))
+        case.execute(found, steps)

@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from pipelines import detect
 from pipelines import register as command
 from pipelines.bench.material import Case, Material
 from pipelines.bench.measure import Method
 from pipelines.bench.stage import Throughput
-from volumetric.blocks.execute import Execution, execute
 from volumetric.geometry.box import Box, index3
 from volumetric.phantom.atlas import coarse_atlas
 from volumetric.registration.align import align
@@ -37,7 +35,7 @@ PRESET: command.Preset = "standard"
 
 def register(material: Material, step: int = STEP, preset: command.Preset = PRESET) -> Throughput:
     """A registration to an atlas of every `step`-th voxel."""
-    case = Case(material.folder, material.folder, material.resources, detect.Config())
+    case = material.without_volume
     found: dict[str, Method] = {
         ANTS: AntsAlone(case, step, preset),
         OURS: Whole(case, step, preset),
@@ -95,4 +93,4 @@ class Whole:
         config = command.Config(atlas=atlas.name, preset=self.preset, trust_orientation=True, keep_poor=True)
         steps = case.work / "steps"
         plan = command.plan(volume, atlas, case.work / "registration", steps, config)
-        execute(plan, steps, Execution(case.resources.workers, case.resources.memory))
+        case.execute(plan, steps)

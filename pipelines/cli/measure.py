@@ -37,9 +37,9 @@ def bench(
 
     Example: volumetric bench
 
-    All stages take two or three minutes on two cores; `volumetric plan` makes hours of the figures. One stage alone may
-    be named: `ingest` converts slices, beside reading and compressing them alone, dask and ome-zarr-py. `detect` looks
-    for cells, beside the forward pass of the network alone and, where it is installed, cellfinder.
+    All stages take some minutes; `volumetric plan` makes hours of the figures. One stage alone may be named: `ingest`
+    converts slices, beside reading and compressing them alone, dask and ome-zarr-py. `detect` looks for cells, beside
+    the forward pass of the network alone and, where it is installed, cellfinder.
     """
     from pipelines.bench import Config, run_bench
 

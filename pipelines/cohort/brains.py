@@ -92,11 +92,7 @@ class Cohort:
         left = sum(stage.ledger.bytes_left() for stage in stages)
         tasks = sum(len(p.keys) for plan in plans for p in plan.passes)
         finished = sum(len(stage.ledger.done(p.name) & set(p.keys)) for stage in stages for p in stage.plan.passes)
-        peak = max(
-            plan.base_bytes + plan.workers(p, capacity) * plan.worker_bytes(p, capacity)
-            for plan in plans
-            for p in plan.passes
-        )
+        peak = max(plan.peak_bytes(p, capacity) for plan in plans for p in plan.passes)
         whole = all(output.exists() for plan in plans for output in plan.outputs)
         is_done = tasks == finished and whole and run.record.is_file() and run.report.is_file()
         return Brain(

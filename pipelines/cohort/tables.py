@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.cohort.brains import Brain
+from volumetric.atlas.registered import QUALITY
 from volumetric.blocks.plan import megabytes
 from volumetric.errors import InputError
 from volumetric.statistics.design import parse_design
 from volumetric.storage.atomic import read_json, remove
 from volumetric.storage.tables import write_csv
 
-QUALITY = ("ncc_in_mask", "mask_dice", "folding_fraction", "inverse_consistency_um")
+JUDGED = ("ncc_in_mask", "mask_dice", "folding_fraction", "inverse_consistency_um")
 COUNTS = ("total", "in_atlas", "outside")
 COLOURS = {"done": "green", "failed": "bold red", "refused": "bold red"}
 
@@ -25,13 +26,13 @@ COLOURS = {"done": "green", "failed": "bold red", "refused": "bold red"}
 def summary(brain: Brain, out: Path) -> dict[str, Any]:
     """The row of `brains.csv`; figures are None until the brain is done."""
     record = read_json(brain.run.record) if brain.state == "done" else {}
-    quality = read_json(brain.run.registration / "quality.json") if brain.state == "done" else {}
+    quality = read_json(brain.run.registration / QUALITY) if brain.state == "done" else {}
     stages: Mapping[str, Any] = record.get("stages", {})
     return {
         "brain": brain.name,
         "state": brain.state,
         **{"cells" if name == "total" else name: record.get("cells", {}).get(name) for name in COUNTS},
-        **{name: quality.get(name) for name in QUALITY},
+        **{name: quality.get(name) for name in JUDGED},
         "seconds": round(sum(stage["seconds"] for stage in stages.values()), 1) if stages else None,
         "warnings": " | ".join(record.get("warnings", ())),
         "reason": " ".join(brain.reason.split()),

@@ -356,6 +356,18 @@ def test_few_spots_tell_one_share_and_none_nothing():
         fit_marked(np.array([np.nan]), np.array([True]))
 
 
+def test_a_region_without_marks_is_marked_as_all_tiles_are():
+    rng = np.random.default_rng(0)
+    tiles = []
+    for region, known in (("marked", True), ("bare", False)):
+        for one in simulated(PointProcess(core_px=6.0, steepness=8.0), [20] * 20, seed=len(region)):
+            measured = np.column_stack(LOOK.sample(20, rng))
+            tiles.append(KnownTile(one, measured, region, rng.uniform(size=20) < 0.3 if known else None))
+    bare, marked = (fit_layout(tiles, 24.0).only(name).regions[0].marked for name in ("bare", "marked"))
+    assert bare == marked
+    assert np.mean(bare.share) == pytest.approx(0.3, abs=0.05)
+
+
 def small_layout():
     process = PointProcess(1.0, 4.0, 5.0, 4.0, 0.01, 0.5)
     counts = TileCounts((0.0, 1500.0), (0.4, 0.6))

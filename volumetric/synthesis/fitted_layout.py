@@ -138,7 +138,7 @@ def fit_layout(tiles: Sequence[KnownTile], reach_px: float) -> FittedLayout:
                 fit(patterns, reach_px, diameter_px=marks.diameter_px) if alone else together,
                 fit_counts(counts, [one.area_px for one in patterns]) if counts.any() else TileCounts((0.0,), (1.0,)),
                 marks,
-                _marked(own) if marked and seen else marked,
+                (_marked(own) if seen else None) or marked,
             )
         )
     return FittedLayout(tuple(regions))
