@@ -10,10 +10,11 @@ import ome_zarr_models
 import pytest
 import tifffile
 import yaozarrs
+import zarr
 
 from pipelines.cli import main
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box
+from volumetric.geometry.box import Box, index3
 from volumetric.storage.omezarr import open_ome_zarr
 
 SHAPE = (40, 1100, 300)
@@ -59,6 +60,11 @@ def lose(file: Path) -> None:
     file.unlink()
 
 
+def random_box(rng: np.random.Generator) -> Box:
+    sides = [sorted(rng.choice(n + 1, 2, replace=False)) for n in SHAPE]
+    return Box(index3(a for a, _ in sides), index3(b for _, b in sides))
+
+
 @pytest.mark.parametrize("damage", [tear, flip, lose])
 @pytest.mark.parametrize("place", ["0/c/0/1/1/0", "1/c/0/2/0/0", "2/c/0/0/1/0"])
 def test_damage_is_named_and_mended(
@@ -89,8 +95,11 @@ def test_damaged_voxels_are_never_read_as_numbers(slices: Path, tmp_path: Path) 
     assert ingest(slices, out) == 0
     flip(out / "0/c/0/1/0/0")
     volume = open_ome_zarr(out)
-    with pytest.raises(InputError, match="is damaged within"):
+    with pytest.raises(InputError, match=r"is damaged within .* the checksum of the chunk"):
         volume.read(Box((16, 0, 0), (32, 1024, 300)))
+    tear(out / "0/c/0/1/0/0")
+    with pytest.raises(InputError, match=r"is damaged within .* the checksum of the index is wrong"):
+        volume.read(Box((16, 0, 0), (17, 1, 1)))
     assert volume.read(Box((0, 0, 0), (16, 1024, 300))).min() > 0
 
 
@@ -135,7 +144,11 @@ def test_every_encoding_is_read_back_and_accepted_by_others(
     assert ingest(slices, out, *flags) == 0
     stack = np.stack([tifffile.imread(p) for p in sorted(slices.iterdir())])
     volume = open_ome_zarr(out)
-    assert (volume.read(Box.of_shape(SHAPE)) == stack).all()
+    rng = np.random.default_rng(1)
+    array = zarr.open_array(volume.levels[0].path, mode="r")
+    for box in (Box.of_shape(SHAPE), *(random_box(rng) for _ in range(20))):
+        assert (volume.read(box) == stack[box.slices]).all()
+        assert (array[0, *box.slices] == stack[box.slices]).all()
     image = ome_zarr_models.open_ome_zarr(str(out))
     attributes = image.attributes
     multiscales = attributes.multiscales if "0.4" in flags else attributes.ome.multiscales

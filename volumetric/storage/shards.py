@@ -1,16 +1,19 @@
-"""Writing whole files of a Zarr array: chunks compressed, with checksums, gathered to shards, put in place by rename.
+"""Files of a Zarr array, to disk and back: chunks compressed, with checksums, gathered to shards, renamed into place.
 
-zarr-python encodes the same bytes through an event loop at more than twice the CPU; here a thread takes a file
-from voxels to disk in one go. Formats: Zarr v3 core specification and its `sharding_indexed` codec, Zarr v2.
+zarr-python takes the same bytes through one event loop a process at more than twice the CPU; here a thread takes a
+file from voxels to disk, or what is wanted of it from the disk, in one go, and threads do not wait for each other.
+Formats: Zarr v3 core specification and its `sharding_indexed` codec, Zarr v2.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import google_crc32c
 import numcodecs
@@ -20,8 +23,13 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Index3
+from volumetric.geometry.box import Box, Index3, index3
 from volumetric.storage.atomic import replacing
+
+CRC_BYTES = 4
+
+BLOSC_NBYTES = slice(4, 8)
+"""Where the header of what Blosc has compressed says how long it is without."""
 
 ABSENT = 2**64 - 1
 """Offset and length, in a shard's index, of a chunk that lies wholly outside the array."""
@@ -45,6 +53,24 @@ def write_file(path: Path, voxels: npt.NDArray[Any], shape: Index3, form: FileFo
     pieces = _shard(voxels, shape, form) if form.sharded else _encoded(voxels, shape, form)
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.writelines(pieces)
+
+
+def read_file(path: Path, box: Box, shape: Index3, form: FileFormat, out: npt.NDArray[Any]) -> None:
+    """Fill `out` (z, y, x) with the voxels of a box of a file that holds `shape`; only its chunks are read and decoded.
+
+    Raises `FileNotFoundError` where there is no file, and `ValueError` where a checksum or a length is wrong.
+    """
+    chunk = np.empty(form.chunk, out.dtype)
+    counts = index3(n // c for n, c in zip(shape, form.chunk, strict=True))
+    touched = box.divide(form.chunk)
+    with path.open("rb") as file:
+        index = _index(file, counts) if form.sharded else None
+        for at in itertools.product(*(range(a, b) for a, b in zip(touched.start, touched.stop, strict=True))):
+            place = index3(at)
+            _decode(file, index, place, form, chunk)
+            whole = Box(place, index3(p + 1 for p in place)).multiply(form.chunk)
+            wanted = whole.intersect(box)
+            out[wanted.relative_to(box).slices] = chunk[wanted.relative_to(whole).slices]
 
 
 def file_format(array: zarr.Array[Any]) -> FileFormat:
@@ -88,6 +114,39 @@ def _encoded(part: npt.NDArray[Any], shape: Index3, form: FileFormat) -> tuple[b
         whole[tuple(slice(n) for n in part.shape)] = part
     payload: bytes = form.codec.encode(whole)
     return (payload, _crc32c(payload)) if form.checksums else (payload,)
+
+
+def _index(file: BinaryIO, counts: Index3) -> npt.NDArray[np.uint64]:
+    """Offset and length of every chunk of a shard."""
+    size = 16 * math.prod(counts)
+    file.seek(-size - CRC_BYTES, os.SEEK_END)
+    return np.frombuffer(_checked(file.read(), "the index"), dtype="<u8").reshape(*counts, 2)
+
+
+def _decode(
+    file: BinaryIO, index: npt.NDArray[np.uint64] | None, place: Index3, form: FileFormat, out: npt.NDArray[Any]
+) -> None:
+    """Fill `out` with one chunk."""
+    if index is None:
+        payload = file.read()
+    else:
+        offset, length = map(int, index[place])
+        file.seek(offset)
+        payload = file.read(length)
+    name = f"the chunk {place}"
+    if form.checksums:
+        payload = _checked(payload, name)
+    if int.from_bytes(payload[BLOSC_NBYTES], "little") != out.nbytes:
+        raise ValueError(f"{name} does not hold {out.nbytes} bytes")
+    form.codec.decode(payload, out=out)
+
+
+def _checked(payload: bytes, name: str) -> bytes:
+    """What stands before a checksum, which must fit."""
+    content, found = payload[:-CRC_BYTES], payload[-CRC_BYTES:]
+    if _crc32c(content) != found:
+        raise ValueError(f"the checksum of {name} is wrong")
+    return content
 
 
 def _crc32c(payload: bytes) -> bytes:
