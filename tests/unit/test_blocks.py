@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from volumetric.blocks.blockmap import BlockMap
 from volumetric.blocks.capacity import Capacity
@@ -185,3 +187,13 @@ def test_a_line_cut_short_in_the_journal_is_left_out(tmp_path: Path) -> None:
     ledger.journal("begin")
     assert ledger.events()[-1]["event"] == "begin"
     assert ledger.report()["seconds"] < 60
+
+
+def limited(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    threads = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    assert threads == {1}
+    return smooth(block, arrays)
+
+
+def test_tasks_side_by_side_share_the_cores(tmp_path):
+    execute(make_plan(tmp_path, function=limited), tmp_path / "work", Execution(workers=os.cpu_count()))

@@ -36,7 +36,7 @@ def keep_large_blocks() -> None:
 
     For work that needs arrays of the same sizes over and over: fresh pages cost a network a third of its time.
     """
-    _keep(LARGEST_KEPT_BYTES, 2 * LARGEST_KEPT_BYTES)
+    _keep(LARGEST_KEPT_BYTES, 16 * LARGEST_KEPT_BYTES)
 
 
 def _keep(largest: int, free: int) -> None:
