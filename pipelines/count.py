@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
 from rich.console import Console
 
 from pipelines import assign, detect, overview, register
@@ -49,7 +48,7 @@ class Config(Settings):
     trust_orientation: bool = False
     keep_poor: bool = False
     model: Path | None = None
-    block: tuple[int, int, int] = Field(default=detect.BLOCK)
+    block: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

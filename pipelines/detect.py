@@ -12,7 +12,7 @@ Capacity: the coarse level is held in memory and has at most 64 Mvoxel, whatever
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,8 @@ from rich.console import Console
 
 from pipelines.config import Resources, Settings
 from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import BASE_BYTES, Capacity
+from volumetric.blocks.ledger import stored_layout
 from volumetric.blocks.memory import keep_large_blocks
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
@@ -44,12 +46,18 @@ from volumetric.storage.parts import TableParts
 from volumetric.storage.tables import write_pieces
 from volumetric.storage.volume import Volume
 
-VERSION = 2
-BLOCK = (16, 1024, 1024)
-"""One shard: what is read is decoded once."""
+VERSION = 3
+BLOCKS: tuple[Index3, ...] = ((64, 2048, 2048), (64, 1024, 1024), (32, 1024, 1024), (16, 1024, 1024))
+"""Whole shards: of small blocks more is neighbourhood, which is decoded for each of them."""
+
+TASKS_A_WORKER = 8
+"""Blocks that each worker should have at least, so that none waits long for the last ones."""
 
 MAX_COARSE_VOXELS = 64 * 2**20
 PIECE_ROWS = 250_000
+CONTRAST_BYTES = 4
+"""Of a voxel of a tile, as the network sees it, at most."""
+
 NETWORK_BYTES_PER_PIXEL = 420
 """Peak memory of one forward pass a pixel of its tile: an estimate from the layers, not measured."""
 
@@ -63,7 +71,7 @@ class Config(Settings):
     channel: str | None = None
     model: Path | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    block: tuple[int, int, int] = BLOCK
+    block: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,33 +173,42 @@ def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resou
     detector = detection.detector()
     if min(volume.shape[1:]) < 16:
         raise InputError(f"slices of {volume.shape[1]} x {volume.shape[2]} px are too small to look for cells")
-    grid = BlockGrid(volume.shape, config.block)
     content = {
         "channel": volume.channels[detection.channel],
         "model": detector.sha256,
         "precision": str(detection.dtype).removeprefix("torch."),
     }
-    identity_parts = Plan("detect", VERSION, content, {"volume": volume.fingerprint()}, (), (out,))
-    return Plan(
-        stage="detect",
-        version=VERSION,
-        config=content,
-        inputs={"volume": volume.fingerprint()},
-        passes=(
-            Reduction("contrast", detection.fit, _fit_cost(volume)),
-            BlockMap(
-                name="peaks",
-                grid=grid,
-                reads={"image": partial(volume.read, level=0, channel=detection.channel)},
-                function=detection.peaks,
-                writes={"peaks": detection.parts.write},
-                cost=_block_cost(volume, grid, detector),
-                read_box=detection.read_box,
-            ),
-            Reduction("link", partial(detection.link, grid, out, identity_parts.identity), Cost(0, 0, 600 * 2**20)),
+    bare = Plan("detect", VERSION, content, {"volume": volume.fingerprint()}, (), (out,), _field_bytes(volume))
+    begun = stored_layout(work, bare, "peaks")  # the cut of an earlier session is kept
+    chosen = config.block or (index3(begun["block"]) if begun else choose_block(volume, detector, resources.capacity))
+    grid = BlockGrid(volume.shape, chosen)
+    passes = (
+        Reduction("contrast", detection.fit, _fit_cost(volume)),
+        BlockMap(
+            name="peaks",
+            grid=grid,
+            reads={"image": partial(volume.read, level=0, channel=detection.channel)},
+            function=detection.peaks,
+            writes={"peaks": detection.parts.write},
+            cost=_block_cost(volume, grid, detector),
+            read_box=detection.read_box,
         ),
-        outputs=(out,),
+        Reduction("link", partial(detection.link, grid, out, bare.identity), Cost(0, 0, 600 * 2**20)),
     )
+    return replace(bare, passes=passes)
+
+
+def choose_block(volume: Volume, detector: Detector, capacity: Capacity) -> Index3:
+    """The largest block of which each worker has several, and that fits its memory; the smallest where none does."""
+    held = BASE_BYTES + _field_bytes(volume)
+    each = capacity.process_bytes - held if capacity.processes else (capacity.memory_bytes - held) // capacity.workers
+    for block in BLOCKS[:-1]:
+        grid = BlockGrid(volume.shape, block)
+        cost = _block_cost(volume, grid, detector)
+        needed = cost.memory_bytes + (0 if capacity.processes else cost.bytes_read)
+        if needed <= each and len(grid) >= TASKS_A_WORKER * capacity.workers:
+            return block
+    return BLOCKS[-1]
 
 
 def coarse_level(volume: Volume) -> tuple[int, Index3]:
@@ -249,13 +266,19 @@ def _fit_cost(volume: Volume) -> Cost:
     return Cost(raw, pooled, 2 * raw + 12 * pooled)
 
 
+def _field_bytes(volume: Volume) -> int:
+    """The contrast field that each process holds: of a coarse voxel its background, at most, and its tissue."""
+    level, extra = coarse_level(volume)
+    return _voxels(volume, level) // int(np.prod(extra)) * 5
+
+
 def _block_cost(volume: Volume, grid: BlockGrid, detector: Detector) -> Cost:
     write = grid.block_at((0, 0, 0)).write
     read = read_box(write, volume.shape, detector)
     image = read.size * np.dtype(volume.dtype).itemsize
     edge = TILE_PX + 2 * detector.halo_px
     tile = min(read.shape[1], edge) * min(read.shape[2], edge)
-    return Cost(image, 0, 2 * image + tile * NETWORK_BYTES_PER_PIXEL)
+    return Cost(image, 0, image + tile * (read.shape[0] * CONTRAST_BYTES + NETWORK_BYTES_PER_PIXEL))
 
 
 @lru_cache(maxsize=2)

@@ -86,7 +86,7 @@ class Linking:
     def write_parts(self, peaks: pd.DataFrame) -> None:
         """What the blocks leave."""
         stored = TableParts(self.folder / "parts")
-        for block in BlockGrid(self.shape, detect.BLOCK):
+        for block in BlockGrid(self.shape, detect.BLOCKS[-1]):
             inside = np.ones(len(peaks), dtype=bool)
             for name, a, b in zip(("z_vox", "y_vox", "x_vox"), block.write.start, block.write.stop, strict=True):
                 inside &= ((peaks[name] >= a) & (peaks[name] < b)).to_numpy()

@@ -1,9 +1,10 @@
 """How fast the network is, against the arithmetic of the device, and how fast blocks become peaks, against the network.
 
-The network is shown full tiles that lie ready in memory, without overlap, and its answers are thrown away. Its limit
-multiplies matrices in the same precision, on the same threads, until as many numbers have been multiplied and
-added. Peaks are those of a volume: read, normalised, looked at with halo and neighbouring slices. All are counted in
-voxels that are answered for.
+The network is shown full tiles that lie ready in memory, without overlap, and its answers are thrown away: once all of
+them, everywhere, as its forward pass gives them, and once what detection asks of it everywhere, which is less. The
+limit of the latter multiplies matrices in the same precision, on the same threads, until as many numbers have been
+multiplied and added. Peaks are those of a volume: read, normalised, looked at with halo and neighbouring slices. All
+are counted in voxels that are answered for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines import detect
 from pipelines.bench.material import Case, Material
+from pipelines.bench.measure import Method
 from pipelines.bench.stage import Throughput
 from volumetric.detection.batches import batch_of
 from volumetric.detection.infer import TILE_PX
@@ -27,6 +29,7 @@ from volumetric.learn.device import choose_device, choose_dtype, use_threads
 from volumetric.storage.omezarr import open_ome_zarr
 
 NETWORK = "limit: network alone"
+EVERYTHING = "forward pass, all answers everywhere"
 ARITHMETIC = "limit: matrix products alone"
 FORWARD = "network"
 BLOCKS = "volumetric, blocks to peaks"
@@ -44,7 +47,8 @@ def forward(material: Material) -> Throughput:
 def peaks(material: Material) -> Throughput:
     """Blocks of a volume to peaks against the network."""
     case = material.case
-    return Throughput(material.megavoxels, "Mvoxel", {NETWORK: NetworkAlone(case), BLOCKS: Blocks(case)})
+    found: dict[str, Method] = {NETWORK: NetworkAlone(case), EVERYTHING: ForwardPass(case), BLOCKS: Blocks(case)}
+    return Throughput(material.megavoxels, "Mvoxel", found)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Arithmetic:
         """Multiply."""
         task = _task(self.case)
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
-            task.detector.network(task.tiles)
+            _look(task)
         needed = counter.get_total_flops() * task.passes
         matrix = torch.ones((MATRIX, MATRIX), dtype=task.detector.dtype, device=task.detector.device)
         _together(self.case, lambda: matrix @ matrix, -(-needed // (2 * MATRIX**3)))
@@ -100,7 +104,19 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class NetworkAlone:
-    """The forward pass over as many voxels, tile after tile, on as many threads."""
+    """What detection asks of the network everywhere, over as many voxels, tile after tile, on as many threads."""
+
+    case: Case
+
+    def run(self) -> None:
+        """Look at everything once."""
+        task = _task(self.case)
+        _together(self.case, lambda: _look(task), task.passes)
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """The forward pass over as many voxels: offsets and sizes everywhere too, and all in full precision."""
 
     case: Case
 
@@ -108,6 +124,12 @@ class NetworkAlone:
         """Look at everything once."""
         task = _task(self.case)
         _together(self.case, lambda: task.detector.network(task.tiles), task.passes)
+
+
+def _look(task: _Task) -> None:
+    """The features of tiles, and where a centre is surely likely: nowhere."""
+    network = task.detector.network
+    network.centres(network.features(task.tiles), math.inf)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Blocks:
         volume = open_ome_zarr(self.case.volume)
         if self.cold:
             forget(_files(self.case))
-        boxes = [block.write for block in BlockGrid(volume.shape, detect.BLOCK)]
+        boxes = [block.write for block in BlockGrid(volume.shape, detect.BLOCKS[-1])]
         with ThreadPoolExecutor(self.case.resources.workers) as pool:
             list(pool.map(lambda box: volume.read(box).size, boxes))
 

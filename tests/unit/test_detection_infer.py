@@ -229,8 +229,12 @@ def test_the_network_says_of_chosen_cells_what_it_says_of_all(stride, dtype):
     image = torch.randn(2, 2 * NEIGHBOURS + 1, 96, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         whole, features = net(image.to(dtype)), net.features(image.to(dtype))
-        torch.testing.assert_close(net.centres(features), whole[:, 0])
-        chosen = torch.nonzero(whole[:, 0] > whole[:, 0].median())
+        middle = whole[:, 0].ravel().sort().values[300:-300]
+        least = float(middle[torch.diff(middle).argmax()] + torch.diff(middle).max() / 2)  # no logit is near
+        chosen = torch.nonzero(whole[:, 0] > least)
+        above, logits = net.centres(features, least)
+        assert torch.equal(above, chosen)
+        torch.testing.assert_close(logits, whole[chosen[:, 0], 0, chosen[:, 1], chosen[:, 2]])
         said = net.at(features, chosen)
         torch.testing.assert_close(said, whole[chosen[:, 0], :, chosen[:, 1], chosen[:, 2]])
         assert torch.equal(net.at(features, chosen[7:9]), said[7:9])
@@ -248,8 +252,8 @@ class Oracle(torch.nn.Module):
         assert image.shape[2] // 2 == self.output.shape[2]
         return self.output
 
-    def centres(self, features: torch.Tensor) -> torch.Tensor:
-        return features[:, 0]
+    def centres(self, features: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.nonzero(features[:, 0] > least), features[:, 0][features[:, 0] > least]
 
     def at(self, features: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         return features[cells[:, 0], :, cells[:, 1], cells[:, 2]]
@@ -284,8 +288,10 @@ def test_of_equal_neighbours_the_first_is_the_peak():
     logits = torch.full((6, 6), -5.0)
     logits[2, 2] = logits[2, 3] = logits[3, 2] = 40.0
     logits[5, 5] = 1.0
-    assert torch.nonzero(local_maxima(logits[None], 0.0)[0]).tolist() == [[2, 2], [5, 5]]
-    assert not local_maxima(torch.zeros(1, 5, 5), 0.5).any()
+    cells = torch.nonzero(logits[None] > 0.0)
+    top = local_maxima(cells, logits[None][tuple(cells.T)], (1, 6, 6))
+    assert cells[top].tolist() == [[0, 2, 2], [0, 5, 5]]
+    assert local_maxima(cells[:0], logits[0, :0], (1, 6, 6)).shape == (0,)
 
 
 @pytest.mark.parametrize("value", [0, 500, np.nan])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -43,6 +46,34 @@ def test_a_voxel_has_one_contrast_whatever_the_block(sides):
     part = FIELD.normalise(IMAGE[box.slices], box)
     assert part.dtype == np.float32
     np.testing.assert_allclose(part, WHOLE[box.slices], atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_arrays_of_another_library_have_the_same_contrast(dtype):
+    box = Box((3, 10, 20), (7, 90, 140))
+    image = IMAGE[box.slices].astype(dtype)
+    if dtype == np.float32:
+        image[1, 4, 5] = np.nan
+    planes = list(FIELD.planes(torch.from_numpy(image), box))
+    assert all(isinstance(plane, torch.Tensor) and plane.dtype == torch.float32 for plane in planes)
+    torch.testing.assert_close(torch.stack(planes), torch.from_numpy(FIELD.normalise(image, box)))
+
+
+def test_a_block_of_a_large_volume_needs_the_background_near_it_alone():
+    rng = np.random.default_rng(0)
+    background = rng.random((40, 50, 60), np.float32)
+    field = ContrastField(background, (8, 32, 32), np.ones((1, 1, 1), bool), (1, 1, 1), 0.0, 1.0)
+    box = Box((100, 700, 900), (104, 740, 960))
+    far = background.copy()
+    far[10:15, 20:25, 26:32] = np.nan
+    far[np.isfinite(far)] = np.nan
+    far[11:14, 21:24, 27:31] = background[11:14, 21:24, 27:31]
+    image = np.zeros(box.shape, np.float32)
+    near = replace(field, background=far).normalise(image, box)
+    np.testing.assert_array_equal(near, field.normalise(image, box))
+    at = np.stack(np.meshgrid(*(range(a, b) for a, b in zip(box.start, box.stop, strict=True)), indexing="ij"), -1)
+    expected = np.arcsinh(-field.background_at(at.reshape(-1, 3)) / field.scale).reshape(box.shape)
+    np.testing.assert_allclose(near, expected, atol=1e-6)
 
 
 @given(st.floats(0.05, 60.0))

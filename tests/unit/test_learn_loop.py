@@ -10,7 +10,7 @@ from volumetric.errors import InputError
 from volumetric.learn.device import choose_device
 from volumetric.learn.loop import TrainSettings, Validation, train
 from volumetric.learn.saving import Saving
-from volumetric.learn.unet import UNet, fold_batch_norm
+from volumetric.learn.unet import UNet, fold_batch_norm, fold_cells, use_quick_relu
 
 SETTINGS = TrainSettings(steps=60, learning_rate=0.05, warmup_steps=5, save_every=20, weight_decay=0.0)
 
@@ -183,6 +183,28 @@ def test_unet_shapes_and_folding(channels, stride):
         torch.testing.assert_close(net(image), before, rtol=1e-4, atol=1e-4)
     assert before.shape == (1, channels[0], image.shape[2] // stride, image.shape[3] // stride)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
+
+
+@pytest.mark.parametrize(("channels", "stride"), [((4,), 1), ((4, 6), 2), ((4, 6, 8), 4)])
+def test_cells_gathered_by_the_convolution_are_the_same_cells(channels, stride):
+    torch.manual_seed(0)
+    net = UNet(channels, stride, inputs=3).eval()
+    fold_batch_norm(net)
+    image = torch.randn(2, 3, 2 * net.multiple_px, 4 * net.multiple_px)
+    with torch.inference_mode():
+        before = net(image)
+        fold_cells(net)
+        torch.testing.assert_close(net(image), before, rtol=1e-4, atol=1e-5)
+    assert stride == 1 or not any(isinstance(m, nn.PixelUnshuffle) for m in net.modules())
+
+
+def test_the_quick_relu_is_a_relu():
+    net = nn.Sequential(nn.Identity(), nn.Sequential(nn.ReLU(inplace=True)))
+    use_quick_relu(net)
+    values = torch.tensor([-torch.inf, -3.0, -1e-38, -0.0, 0.0, 1e-38, 0.5, 7e30, 1.0, torch.inf]).bfloat16()
+    images = values.expand(2, 3, 4, 10).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(net(images.clone()), images.relu())
+    assert not any(isinstance(m, nn.ReLU) for m in net.modules())
 
 
 def test_unet_refuses_nonsense():

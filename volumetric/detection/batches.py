@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ import torch
 ON_GPU = 8
 
 T = TypeVar("T")
+
+Image = npt.NDArray[Any]
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +71,8 @@ def in_batches(items: Sequence[int], batch: Batch, look: Callable[[Sequence[int]
         first += size
 
 
-def on_device(array: npt.NDArray[np.float32], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """A copy of an array on a device, in another type."""
-    tensor = torch.from_numpy(array)
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True).to(dtype)
-    return tensor.to(dtype)
+def on_device(array: Image, device: torch.device) -> Image | torch.Tensor:
+    """An array where a network runs, as it is: numpy's on a CPU, a copy on its way to a GPU."""
+    if device.type != "cuda":
+        return array
+    return torch.from_numpy(np.ascontiguousarray(array)).pin_memory().to(device, non_blocking=True)

@@ -16,8 +16,8 @@ OUTPUTS = 5
 FEATURE_PX = 2
 """Pixels along an edge of the finest features: finer ones cost four times as much and tell no more."""
 
-ROWS = 8
-"""Rows of features that are brought to full precision together."""
+ROUGH = 0.125
+"""How far a logit in half precision may be from the true one, near the least score of a peak: eight roundings."""
 
 
 class CenterNet(nn.Module):
@@ -63,35 +63,51 @@ class CenterNet(nn.Module):
         return -(-self.receptive_radius_px // lattice) * lattice
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self._everywhere(self.features(image), OUTPUTS)
+        weight, bias = self.head[-1].parameters()
+        # In the last layer's own precision: half of it would be too little for logits.
+        answers = functional.conv2d(self.features(image).to(weight.dtype), weight, bias)
+        return functional.pixel_shuffle(answers, self.backbone.stride // self.stride)
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
         """What the last layer sees of images: for `centres`, and for `at`."""
         return functional.dropout2d(self.head[:-1](self.backbone(image)), self.dropout, self.training)
 
-    def centres(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits of the centre everywhere, (n, V, U) float32: channel 0 of the output alone, for half of the time."""
-        return self._everywhere(features, 1)[:, 0]
+    def centres(self, features: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cells whose centre has a logit above `least`: (k, 3) int64 image, row and column, and (k,) float32 logits.
+
+        They are ordered by image, row and column. All are looked at in the precision of the features, and what may be
+        above is looked at again in the last layer's own, as scores of half precision would tie.
+        """
+        across = self.backbone.stride // self.stride
+        weight, bias = (parameter[: across**2] for parameter in self.head[-1].parameters())
+        roughly = functional.conv2d(features, weight.to(features.dtype), bias.to(features.dtype))
+        image, part, v, u = torch.nonzero(roughly > least - ROUGH).unbind(dim=1)
+        logits = self._answers(features, (image, v, u), weight, bias).gather(1, part[:, None])[:, 0].float()
+        cells = torch.stack([image, v * across + part // across, u * across + part % across], dim=1)
+        above = torch.nonzero(logits > least)[:, 0]
+        rows, columns = (n * across for n in features.shape[2:])
+        ordered = above[torch.argsort((cells[above, 0] * rows + cells[above, 1]) * columns + cells[above, 2])]
+        return cells[ordered], logits[ordered]
 
     def at(self, features: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
         """All channels of the output at some cells, (k, 3) of image, row and column: (k, 5) float32."""
         across = self.backbone.stride // self.stride
         image, row, column = cells.unbind(dim=1)
-        # In double precision, as sums of another order must not tell how many cells were asked for.
-        seen = features[image, :, row // across, column // across].double()
         weight, bias = self.head[-1].parameters()
-        answers = functional.linear(seen, weight[:, :, 0, 0].double(), bias.double())
-        answers = answers.view(-1, OUTPUTS, across**2)
+        answers = self._answers(features, (image, row // across, column // across), weight, bias)
         own = (row % across * across + column % across)[:, None, None].expand(-1, OUTPUTS, 1)
-        return answers.gather(2, own)[..., 0].float()
+        return answers.view(-1, OUTPUTS, across**2).gather(2, own)[..., 0].float()
 
-    def _everywhere(self, features: torch.Tensor, channels: int) -> torch.Tensor:
-        """The first channels of the output, in the last layer's own precision: scores of half precision would tie."""
-        across = self.backbone.stride // self.stride
-        weight, bias = (parameter[: channels * across**2] for parameter in self.head[-1].parameters())
-        # A copy in full precision is twice as large: a few rows at a time stay in a CPU's cache. While it
-        # learns, gradients would be summed in another order, and the same seed give another network.
-        whole = self.training or features.dtype == weight.dtype or features.device.type == "cuda"
-        parts = (features,) if whole else torch.split(features, ROWS, dim=2)
-        answers = torch.cat([functional.conv2d(part.to(weight.dtype), weight, bias) for part in parts], dim=2)
-        return functional.pixel_shuffle(answers, across)
+    @staticmethod
+    def _answers(
+        features: torch.Tensor,
+        places: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+    ) -> torch.Tensor:
+        """The last layer, or channels of it, at some places of the features: (k, channels) float64."""
+        image, v, u = places
+        one_by_one = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        # In double precision, as sums of another order must not tell how many places were asked for.
+        seen = one_by_one[(image * features.shape[2] + v) * features.shape[3] + u].double()
+        return functional.linear(seen, weight[:, :, 0, 0].double(), bias.double())

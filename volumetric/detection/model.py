@@ -13,7 +13,7 @@ import torch
 
 from volumetric.detection.centernet import CenterNet
 from volumetric.errors import InputError
-from volumetric.learn.unet import fold_batch_norm
+from volumetric.learn.unet import fold_batch_norm, fold_cells, use_quick_relu
 from volumetric.points.expected import CountModel
 from volumetric.points.linking import LinkSettings
 from volumetric.points.reliability import Logistic
@@ -158,9 +158,12 @@ def detector_of(network: CenterNet, settings: DetectorSettings, device: torch.de
 
 
 def _make_ready(network: CenterNet, device: torch.device, dtype: torch.dtype) -> None:
-    """Inference mode, normalisation layers merged."""
+    """Inference mode, layers merged."""
     network.eval()
     fold_batch_norm(network)
+    fold_cells(network.backbone)
+    if dtype == torch.bfloat16 and device.type == "cpu":
+        use_quick_relu(network)
     network.requires_grad_(False)
     network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.head[-1].float()

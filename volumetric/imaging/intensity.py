@@ -14,12 +14,13 @@ which people mark cells is the same in dim and bright tissue of a brain, in grey
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace, device
 from scipy import ndimage
 
 from volumetric.errors import InputError
@@ -80,17 +81,35 @@ class ContrastField:
         Raises:
             InputError: the image has not the box's shape.
         """
-        if image.shape != box.shape:
-            raise InputError(f"an image of shape {image.shape} cannot show the box {box.start} to {box.stop}")
-        rows = [_weights(box, axis, self.factors, self.background.shape) for axis in range(3)]
-        out = np.empty(image.shape, dtype=np.float32)
-        for z in range(image.shape[0]):
-            # One slice at a time: the temporaries of a whole block would cost four times its size.
-            level = np.tensordot(rows[0][z], self.background, axes=1)
-            local = rows[1] @ level @ rows[2].T
-            out[z] = np.arcsinh((image[z].astype(np.float32) - local) / np.float32(SOFTNESS * self.unit))
-        out[~np.isfinite(out)] = 0.0
+        out = np.empty(box.shape, dtype=np.float32)
+        for plane, contrast in zip(out, self.planes(image, box), strict=True):
+            plane[:] = contrast
         return out
+
+    def planes(self, image: Any, box: Box) -> Iterator[Any]:  # noqa: ANN401 - any library's array
+        """The same, slice by slice, (y, x) each: the temporaries of a whole block would cost four times its size.
+
+        The image is an array of numpy, torch, cupy or any library of the array API standard, wherever it lies; the
+        contrast is one of the same kind at the same place.
+        """
+        if tuple(image.shape) != box.shape:
+            raise InputError(f"an image of shape {tuple(image.shape)} cannot show the box {box.start} to {box.stop}")
+        xp, place = array_namespace(image), device(image)
+        axes = [_weights(box, axis, self.factors, self.background.shape) for axis in range(3)]
+        near = np.ascontiguousarray(self.background[tuple(nodes for nodes, _ in axes)])
+        depth, rows, columns = (xp.asarray(weights, device=place) for _, weights in axes)
+        level = xp.asarray(near.reshape(len(near), -1), device=place)
+        for z in range(box.shape[0]):
+            local = rows @ xp.reshape(depth[z] @ level, near.shape[1:]) @ columns.T
+            contrast = xp.asinh((xp.astype(image[z], xp.float32) - local) / self.scale)
+            if not xp.isdtype(image.dtype, "integral"):
+                contrast[~xp.isfinite(contrast)] = 0.0
+            yield contrast
+
+    @property
+    def scale(self) -> float:
+        """Grey values above the background at which the contrast is no longer linear."""
+        return float(np.float32(SOFTNESS * self.unit))
 
     def tissue_in(self, box: Box) -> bool:
         """Whether any voxel of the box may be tissue."""
@@ -216,13 +235,16 @@ def _filled(grid: Floats) -> Floats:
     return filled
 
 
-def _weights(box: Box, axis: int, factors: Index3, shape: tuple[int, ...]) -> Floats:
-    """Linear interpolation along one axis as a matrix: (voxels of the box, voxels of the grid) float32."""
+def _weights(box: Box, axis: int, factors: Index3, shape: tuple[int, ...]) -> tuple[slice, Floats]:
+    """Linear interpolation along one axis: the nodes of the grid that the box needs, and their weights.
+
+    The weights are a matrix (voxels of the box, nodes) float32.
+    """
     index = np.arange(box.start[axis], box.stop[axis], dtype=np.float64)
     at = np.clip((index - (factors[axis] - 1) / 2) / factors[axis], 0, shape[axis] - 1)
-    weights = np.maximum(1 - np.abs(at[:, None] - np.arange(shape[axis])), 0)
-    rows: Floats = weights.astype(np.float32)
-    return rows
+    nodes = slice(int(at[0]), min(int(at[-1]) + 2, shape[axis])) if len(at) else slice(0, 1)
+    weights = np.maximum(1 - np.abs(at[:, None] - np.arange(nodes.start, nodes.stop)), 0)
+    return nodes, weights.astype(np.float32)
 
 
 def _sample_boxes(tissue: Mask, factors: Index3, shape: Index3) -> list[Box]:

@@ -7,6 +7,7 @@ so that no output depends on what else lies in the tile.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -46,7 +47,7 @@ class UNet(nn.Module):
             raise InputError(f"a U-Net needs positive channels and stride, got {list(channels)} and {stride}")
         self.channels: tuple[int, ...] = tuple(channels)
         self.stride: int = stride
-        self.cells = nn.PixelUnshuffle(stride)
+        self.cells: nn.Module = nn.PixelUnshuffle(stride)
         self.down = nn.ModuleList(
             ConvBlock(before, after) for before, after in zip((inputs * stride**2, *channels), channels, strict=False)
         )
@@ -91,3 +92,42 @@ def fold_batch_norm(module: nn.Module) -> None:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 child[i] = nn.utils.fuse_conv_bn_eval(conv, norm)
                 child[i + 1] = nn.Identity()
+
+
+def fold_cells(network: UNet) -> None:
+    """Merge the gathering of pixels to cells into the convolution after it, in place; batch normalisation goes first.
+
+    A convolution over cells of s x s pixels is one over pixels with s times the edge, in steps of s. It reads images as
+    they are; gathering them takes as long as the convolution.
+    """
+    s, block = network.stride, cast(ConvBlock, network.down[0])
+    if s == 1:
+        return
+    over_cells = cast(nn.Conv2d, block[0])
+    after, edge = over_cells.out_channels, over_cells.kernel_size[0]
+    before = over_cells.in_channels // s**2
+    over_pixels = nn.Conv2d(before, after, edge * s, stride=s, padding=s)
+    split = over_cells.weight.detach().view(after, before, s, s, edge, edge)
+    over_pixels.weight.data = split.permute(0, 1, 4, 2, 5, 3).reshape(over_pixels.weight.shape)
+    over_pixels.bias = over_cells.bias
+    block[0] = over_pixels
+    network.cells = nn.Identity()
+
+
+class QuickReLU(nn.Module):
+    """ReLU of bfloat16 on a CPU, in place: a number below zero is an integer below zero, and integers are faster.
+
+    For inference alone: it has no gradient, and some NaN become 0.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x.view(torch.int16).clamp_(min=0)
+        return x
+
+
+def use_quick_relu(module: nn.Module) -> None:
+    """Put `QuickReLU` in place of each ReLU, in place."""
+    for child in module.modules():
+        for name, part in child.named_children():
+            if isinstance(part, nn.ReLU):
+                setattr(child, name, QuickReLU())
