@@ -2,8 +2,8 @@
 
 python benchmarks/engine_at_scale.py [--kind threads local] [--out FOLDER]
 
-The tasks do nothing: all the time is that of handing out, entering in the ledger, listing and reporting. Beside them
-come tasks of one second: how long the workers are idle, as a share of the work.
+The tasks do nothing: all the time is that of handing out, entering in the ledger, listing and reporting. What it costs
+beside tasks that take a second, `scheduling.py` tells.
 """
 
 from __future__ import annotations
@@ -31,24 +31,7 @@ from volumetric.storage.provenance import versions
 
 SHAPE = (2600, 11_000, 16_000)
 BLOCK = (16, 1024, 1024)
-TASK_S = 1.0
-SLEEPERS, SLEEPS = 4, 25
 MEMORY = 8 * 10**9
-
-
-def one_second(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    time.sleep(TASK_S)
-    return {}
-
-
-def idle_share(folder: Path, cluster: Cluster | None) -> float:
-    """Time of workers without work, as a share of the work, from the first task to the last; 1 s a task."""
-    grid = BlockGrid((SLEEPERS * SLEEPS, 1, 1), (1, 1, 1))
-    blocks = BlockMap("blocks", grid, {}, one_second, {}, Cost(memory_bytes=2**20))
-    p = Plan("sleep", 1, {}, {}, (blocks,), (folder / "sleep" / "plan.json",))
-    ledger = execute(p, folder / "sleep", Execution(SLEEPERS, MEMORY, cluster))
-    times = [event["time"] for event in ledger.events() if event["event"] in {"start", "done"}]
-    return round((max(times) - min(times)) / (SLEEPS * TASK_S) - 1, 4)
 
 
 def nothing(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -83,7 +66,6 @@ def measure(folder: Path, cluster: Cluster | None) -> dict[str, float]:
         "tasks": count,
         **{f"{name}_s": value for name, value in seconds.items()},
         "milliseconds_a_task": round(seconds["run"] / count * 1e3, 3),
-        "idle_share_at_1_s_a_task": idle_share(folder, cluster),
         "client_memory_mb": round(psutil.Process().memory_info().rss / 1e6, 1),
         "client_memory_grown_mb": round((psutil.Process().memory_info().rss - before) / 1e6, 1),
         "peak_memory_mb": round(peak / 1e6, 1) if peak else None,

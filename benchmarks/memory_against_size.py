@@ -1,23 +1,32 @@
-"""Does memory grow with the volume? Peak of ingest and detect for a volume and one eight times larger.
+"""Does memory grow with the volume? Peaks of ingest and detect for volumes up to sixteen times as large.
 
-python benchmarks/memory_against_size.py > benchmarks/results/memory_against_size.json
+python benchmarks/memory_against_size.py [--times 1 4 16] [--block 16 1024 1024] [--out FOLDER]
+
+Blocks follow the memory that is allowed, and small volumes are cut into small ones: to compare volumes, the block is
+given. A last row lets the largest volume choose its own, within the same memory.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import platform
+import os
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
+from pipelines.bench.run import machine
+from volumetric.storage.atomic import write_json
+from volumetric.storage.provenance import versions
+
 LIMIT = "2GB"
-SMALL, LARGE = (64, 2048, 1024), (256, 4096, 1024)
+SHAPES = {1: (64, 2048, 1024), 4: (128, 4096, 1024), 8: (256, 4096, 1024), 16: (256, 4096, 2048)}
 
 
 def write_slices(folder: Path, shape: tuple[int, int, int]) -> None:
@@ -33,34 +42,52 @@ def write_slices(folder: Path, shape: tuple[int, int, int]) -> None:
         tifffile.imwrite(folder / f"s{number:04}.tif", np.roll(page, number // 3 * 17, axis=0))
 
 
-def peak_bytes(folder: Path, shape: tuple[int, int, int]) -> dict[str, int]:
+def peaks(slices: Path, folder: Path, block: list[int] | None) -> dict[str, int]:
     """Measured peak of each stage, in a process of its own."""
-    write_slices(folder / "slices", shape)
-    out = folder / "cells.parquet"
-    flags = ["--voxel-um", "5", "2", "2", "--out", str(out), "--memory", LIMIT, "--workers", "2"]
-    subprocess.run([sys.executable, "-m", "pipelines.cli", "detect", str(folder / "slices"), *flags], check=True,
-                   stdout=sys.stderr)  # fmt: skip
-    peaks = {}
+    folder.mkdir()
+    flags = ["--voxel-um", "5", "2", "2", "--out", str(folder / "cells.parquet"), "--memory", LIMIT, "--workers", "2"]
+    cut = ["--block", *map(str, block)] if block else []
+    command = [sys.executable, "-m", "pipelines.cli", "detect", str(slices), *flags, *cut]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    found = {}
     for stage in ("ingest", "detect"):
         lines = (folder / ".cells.parquet.work" / stage / "journal.jsonl").read_text().split("\n")
-        peaks[stage] = max(json.loads(line).get("peak_memory_bytes", 0) for line in lines if line)
-    return peaks
+        found[f"{stage}_peak_memory_bytes"] = max(json.loads(li).get("peak_memory_bytes", 0) for li in lines if li)
+    return found
 
 
 def main() -> None:
-    """Measure both sizes and print the result."""
-    with tempfile.TemporaryDirectory() as folder:
-        small = peak_bytes(Path(folder) / "small", SMALL)
-        large = peak_bytes(Path(folder) / "large", LARGE)
-    result = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, 2 workers",
+    """Measure all sizes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16], choices=list(SHAPES))
+    parser.add_argument("--block", type=int, nargs=3, default=[16, 1024, 1024])
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(dir=args.out) as name:
+        for times in args.times:
+            folder = Path(name) / str(times)
+            write_slices(folder / "slices", SHAPES[times])
+            cuts = [args.block] if times < max(args.times) else [args.block, None]
+            for block in cuts:
+                made = folder / ("given" if block else "chosen")
+                rows.append({"times": times, "shape": SHAPES[times], "block": block or "chosen"})
+                rows[-1] |= peaks(folder / "slices", made, block)
+                print(rows[-1], flush=True)
+    keys = ("ingest_peak_memory_bytes", "detect_peak_memory_bytes")
+    same = [row for row in rows if row["block"] != "chosen"]
+    growth = {key.split("_")[0]: round(same[-1][key] / same[0][key] - 1, 3) for key in keys}
+    record = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "version": versions(),
         "memory_limit": LIMIT,
-        "shapes": {"small": SMALL, "large": LARGE},
-        "peak_bytes": {"small": small, "large": large},
-        "growth": {stage: round(large[stage] / small[stage] - 1, 3) for stage in small},
+        "workers": min(2, os.cpu_count() or 1),
+        "peaks": rows,
+        "growth": growth,
     }
-    print(json.dumps(result, indent=2))
+    print(growth)
+    write_json(args.out / "memory_against_size.json", record)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from pipelines import bench
 from pipelines.bench import assign, detect, ingest, register
 from pipelines.bench.material import VOXEL_UM, Material, write_tissue
 from pipelines.bench.measure import Measured, Measuring, Method
-from pipelines.bench.run import STAGES
 from pipelines.config import Resources
 from pipelines.forecast import Brain, forecast, read_rates
 from volumetric.phantom.atlas import coarse_atlas
@@ -90,7 +88,7 @@ def compared(said: dict[str, float], took: dict[str, float]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stages", nargs="+", default=["ingest", "detect", "assign"], choices=NAMES)
+    parser.add_argument("--stages", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--slices", type=int, default=48)
     parser.add_argument("--edge", type=int, default=1536)
     parser.add_argument("--cells", type=int, default=2_000_000, help="that get regions")
@@ -100,8 +98,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "predicted_run.json")
     args = parser.parse_args()
-    if "register" not in args.stages:  # what is not looked at need not be measured for minutes
-        STAGES["register"] = partial(register.register, step=4, preset="fast")
     resources, began, load = Resources(workers=args.workers), time.perf_counter(), psutil.getloadavg()[0]
     shape, spots = (args.slices, args.edge, args.edge), args.slices * args.edge**2 // SPOT_PX
     atlas = coarse_atlas(1)

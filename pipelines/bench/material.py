@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from scipy import ndimage
 
 from pipelines import detect, ingest
 from pipelines.config import Resources
+from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.plan import Plan
 from volumetric.geometry.box import Index3
@@ -77,7 +79,8 @@ class Case:
 
     def execute(self, plan: Plan, steps: Path) -> None:
         """Run a plan whose ledger is in `steps`."""
-        execute(plan, steps, Execution(self.resources.workers, self.resources.memory))
+        with open_cluster(self.resources.cluster) or nullcontext() as cluster:
+            execute(plan, steps, Execution(self.resources.workers, self.resources.memory, cluster))
 
     def clear(self) -> None:
         """Remove what a method wrote."""

@@ -74,7 +74,7 @@ def assumptions(brain: Brain, bench: Bench, gpus: int) -> list[str]:
     """What the figures rest on, one sentence each."""
     rates = bench.rates
     many = (
-        "n GPUs, one process each (--cluster cuda), do n times as much as one"
+        "n GPUs, a process with two tasks each (--cluster cuda), do n times as much as one"
         if gpus
         else f"n workers do n/{rates.workers} of what {rates.workers} did, each with as many cores"
     )

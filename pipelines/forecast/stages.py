@@ -15,19 +15,20 @@ from pipelines.config import Resources
 from pipelines.forecast.brain import Brain, plans
 from pipelines.forecast.rates import Rates
 from pipelines.register import Preset
-from volumetric.blocks.capacity import Capacity
+from volumetric.blocks.blockmap import BlockMap
+from volumetric.blocks.capacity import TASKS_A_GPU, Capacity
 from volumetric.blocks.plan import Plan
 from volumetric.errors import InputError
+from volumetric.geometry.box import index3
 from volumetric.registration.ants import RECIPES
 from volumetric.registration.register import coarsening
+from volumetric.storage.levels import CHUNK
 
 CELL_UM = 15.0
 """What a cell body spans of slices, at least one. Assumed, as what follows: of the time linking is a small part."""
 
 PEAKS_A_SLICE = 3.0
 """Peaks of a slice for each that belongs to a cell that counts: the others are linked too."""
-
-BLOCK_PASS = "peaks"
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,19 @@ def forecast(
     """
     check_gpus(rates, gpus)
     found, room = plans(brain, resources, preset), resources.capacity
-    with_gpus = replace(room, workers=gpus, processes=True) if gpus else room
+    with_gpus = replace(room, workers=TASKS_A_GPU * gpus, processes=True) if gpus else room
     ingest = found["ingest"]
     at_ingest = room.workers if not room.processes else max(ingest.workers(p, room) for p in ingest.passes)
     detect = found["detect"]
-    at_detect = next(detect.workers(p, with_gpus) for p in detect.passes if p.name == BLOCK_PASS)
-    share = at_detect if gpus else at_detect / rates.workers
+    blocks = next(p for p in detect.passes if isinstance(p, BlockMap))
+    at_detect = detect.workers(blocks, with_gpus)
+    busy = math.ceil(at_detect / TASKS_A_GPU) if gpus else 0
+    share = busy or at_detect / rates.workers
+    decode = rates.decode * (room.workers / rates.workers if gpus else share) / read_amplification(blocks)
     return (
         _stage(ingest, room, _ingest(brain, rates, at_ingest / rates.workers), at_ingest),
         _stage(found["register"], room, _register(brain, rates, preset), 1),
-        _stage(detect, with_gpus, _detect(brain, rates, share, room, gpus), at_detect, at_detect if gpus else 0),
+        _stage(detect, with_gpus, _detect(brain, rates, share, decode, gpus), at_detect, busy),
         _stage(found["assign"], room, _assign(brain, rates), 1),
     )
 
@@ -120,19 +124,25 @@ def _ingest(brain: Brain, rates: Rates, share: float) -> _Times:
     return _Times(max(parts.values()), parts)
 
 
-def _detect(brain: Brain, rates: Rates, share: float, room: Capacity, gpus: int) -> _Times:
+def read_amplification(blocks: BlockMap) -> float:
+    """Voxels that are decoded for each one that a block in the midst of the volume writes: those of whole chunks."""
+    write = blocks.grid.block_at(index3(n // 2 for n in blocks.grid.counts)).write
+    read = blocks.read_box(write) if blocks.read_box else write
+    return read.divide(CHUNK).multiply(CHUNK).clip(blocks.grid.shape).size / write.size
+
+
+def _detect(brain: Brain, rates: Rates, share: float, decode: float, gpus: int) -> _Times:
+    """`share`: times what was measured at the network and its peaks; `decode`: Mvoxel/s that are decoded as blocks."""
     voxels = brain.voxels / 1e6
     tissue, empty = brain.tissue * voxels, (1 - brain.tissue) * voxels
-    decoders = room.workers / rates.workers if gpus else share
-    decoding = voxels / (rates.decode * decoders)
-    blocks = tissue / (rates.peaks * share) + empty / (rates.decode * decoders)
+    blocks = tissue / (rates.peaks * share) + empty / decode
     network = tissue / (rates.forward * share)
     disk = voxels * rates.stored / rates.files
     linking = _peaks(brain) / 1e3 / rates.link
-    rest = blocks - network - (0.0 if gpus else decoding)
-    parts = {"network": network, "decoding": decoding, "peaks": max(0.0, rest), "disk": disk, "linking": linking}
+    rest = blocks - network - (0.0 if gpus else voxels / decode)
+    parts = {"network": network, "decoding": voxels / decode, "peaks": max(0.0, rest), "disk": disk, "linking": linking}
     # On a GPU blocks are decoded beside the network: many GPUs wait for few processors.
-    return _Times(max(blocks, disk, decoding) + linking, parts)
+    return _Times(max(blocks, disk, voxels / decode) + linking, parts)
 
 
 def _peaks(brain: Brain) -> float:

@@ -97,7 +97,7 @@ def test_slurm_needs_its_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         open_cluster(ClusterSettings(**SLURM))
 
 
-def test_a_gpu_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_has_one_process_that_reads_while_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[dict[str, Any]] = []
 
     class RefusedError(Exception):
@@ -114,10 +114,10 @@ def test_a_gpu_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     settings = ClusterSettings("cuda")
     room = capacity_of(settings, 16, 64 * GB)
-    assert (room.workers, room.processes, room.worker_bytes) == (3, True, None)
+    assert (room.workers, room.processes, room.worker_bytes) == (6, True, None)
     with pytest.raises(RefusedError), open_cluster(settings) as cluster:
         cluster.engage(room.workers)
-    assert (made[0]["n_workers"], made[0]["threads_per_worker"]) == (3, 1)
+    assert (made[0]["n_workers"], made[0]["threads_per_worker"]) == (3, 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match="torch sees none"):
         capacity_of(settings, 16, 64 * GB)

@@ -2,7 +2,7 @@
 
     threads     threads of this process; no cluster     memory: this process'
     local       processes of this machine               this machine's, shared by all of them
-    cuda        one process a GPU of this machine       the same
+    cuda        a process a GPU, with two tasks         the same
     slurm       jobs of a SLURM cluster                 of a job, shared by the workers in it
     tcp://...   a dask scheduler that runs already      what each of its workers was given
 
@@ -26,6 +26,9 @@ WORKER_SHARE = 0.8
 """Of a worker's memory, for a task and its program: at more dask pauses the worker, at 95% it ends it."""
 
 CONNECT_S = 20
+
+TASKS_A_GPU = 2
+"""Of a process: while one task reads and decodes, the GPU looks at another's slices."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def capacity_of(settings: ClusterSettings, workers: int, memory_bytes: int) -> C
     if settings.kind in {"threads", "local"}:
         return Capacity(workers, memory_bytes, max(1, cores // workers), settings.kind == "local")
     if settings.kind == "cuda":
-        found = min(workers, _gpus())
+        found = TASKS_A_GPU * min(workers, _gpus())
         return Capacity(found, memory_bytes, max(1, cores // found), True)
     if settings.kind == "slurm":
         each = slurm_memory(settings) // settings.processes

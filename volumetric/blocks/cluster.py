@@ -5,7 +5,8 @@
     slurm       jobs of a SLURM cluster: dask-jobqueue's SLURMCluster
     tcp://...   a dask scheduler that runs already
 
-A worker does one task at a time. It must be of the same version, and see the same files at the same paths.
+A worker does one task at a time, with a GPU two. It must be of the same version, and see the same files at the same
+paths.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from getpass import getuser
 from types import TracebackType
 from typing import Any
 
-from volumetric.blocks.capacity import ClusterSettings, slurm_memory
+from volumetric.blocks.capacity import TASKS_A_GPU, ClusterSettings, slurm_memory
 from volumetric.errors import ClusterError, InputError
 
 CONFIG = {
@@ -162,25 +163,30 @@ class LocalProcesses(Cluster):
     _wanted = 0
 
     def _start(self, workers: int) -> Any:  # noqa: ANN401
-        self._wanted = workers
-        common = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", **QUIET}
+        self._wanted = self._processes(workers)
+        common = {"n_workers": self._wanted, "dashboard_address": "127.0.0.1:0", **QUIET}
         if self.settings.kind == "cuda":
             from dask_cuda import LocalCUDACluster
 
-            made = LocalCUDACluster(**common, memory_limit=0, device_memory_limit=0)
+            made = LocalCUDACluster(**common, threads_per_worker=TASKS_A_GPU, memory_limit=0, device_memory_limit=0)
         else:
             from distributed import LocalCluster
 
-            made = LocalCluster(**common, processes=True, memory_limit=0)  # the plan keeps the memory
+            # The plan keeps the memory.
+            made = LocalCluster(**common, threads_per_worker=1, processes=True, memory_limit=0)
         self._made = self._stack.enter_context(made)
         return made
+
+    def _processes(self, workers: int) -> int:
+        """For so many tasks at once."""
+        return math.ceil(workers / TASKS_A_GPU) if self.settings.kind == "cuda" else workers
 
     def window(self, workers: int) -> int:
         return workers
 
     def _resize(self, workers: int) -> None:
-        self._wanted = workers
-        self._made.scale(workers)
+        self._wanted = self._processes(workers)
+        self._made.scale(self._wanted)
         self._made.sync(_settled, self._made)
 
     def _mend(self) -> None:
