@@ -3,7 +3,7 @@
 python benchmarks/memory_against_size.py [--times 1 4 16] [--block 16 1024 1024] [--out FOLDER]
 
 Blocks follow the memory that is allowed, and small volumes are cut into small ones: to compare volumes, the block is
-given. A last row lets the largest volume choose its own, within the same memory.
+given, and slices are of one size. A last row lets the largest volume choose its own block, within the same memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from volumetric.storage.atomic import write_json
 from volumetric.storage.provenance import versions
 
 LIMIT = "2GB"
-SHAPES = {1: (64, 2048, 1024), 4: (128, 4096, 1024), 8: (256, 4096, 1024), 16: (256, 4096, 2048)}
+SHAPES = {times: (64 * times, 2048, 1024) for times in (1, 2, 4, 8, 16)}
 
 
 def write_slices(folder: Path, shape: tuple[int, int, int]) -> None:

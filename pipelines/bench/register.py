@@ -1,8 +1,9 @@
 """How fast a brain is registered, against ANTs alone.
 
-The brain is the built-in atlas' template, turned, scaled and bent a little, the atlas a coarse one. What ANTs
-costs whatever the size of the atlas is large beside that: it is measured with a still coarser one too. A preset does
-about as many iterations for any brain, so that these images tell the time of others.
+The brain is the built-in atlas' template of 100 um, turned, scaled and bent a little: ANTs sees any mouse brain that
+large. What it costs whatever the size of the atlas is told by a coarser one. A preset does about as many iterations for
+any brain, so that these images tell the time of others; what coarse ones take does not (ANTs on eight times the voxels
+took 4.3 times as long, on as many as a brain's 2.5 times what the former two foretold less a third).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ANTS = "limit: ANTs alone"
 OURS = "volumetric"
 SMALL = "ANTs alone, an eighth of the voxels"
 
-STEP = 2
+STEP = 1
 PRESET: command.Preset = "standard"
 
 

@@ -48,7 +48,7 @@ class Config(Settings):
 
     stage: Name | None = None
     slices: int = Field(default=32, ge=1)
-    edge: int = Field(default=1024, ge=256)
+    edge: int = Field(default=2048, ge=256)
     voxel_um: Um3 = VOXEL_UM
     repeats: int = Field(default=1, ge=1)
     peers: bool | None = None

@@ -113,7 +113,6 @@ def _tile_peaks(
             points = np.column_stack([np.full(len(peaks.yx), float(z)), peaks.yx])
             grey = _around(image[z - read.start[0]], np.rint(peaks.yx).astype(np.int64) - read.start[1:])
             background = field.background_at(points)
-            contrast = np.nan_to_num(np.arcsinh((grey - background[:, None]) / field.scale))
             yield np.column_stack(
                 [
                     points,
@@ -121,7 +120,7 @@ def _tile_peaks(
                     np.maximum(peaks.size.mean(axis=1), 0.0) / 2,
                     grey.mean(axis=1),
                     background,
-                    contrast.mean(axis=1),
+                    field.contrast(grey, background[:, None]).mean(axis=1),
                 ]
             )
 
@@ -160,11 +159,11 @@ def _peaks(shown: torch.Tensor, detector: Detector, chosen: Sequence[int], toget
     """
     stride, seen = detector.settings.stride, 2 * detector.settings.neighbours + 1
     numbers = [*chosen, *[chosen[-1]] * (together - len(chosen))]
-    stacks = shown[numbers[0] :][None, :seen] if together == 1 else torch.stack([shown[k : k + seen] for k in numbers])
+    stacks = torch.stack([shown[k : k + seen] for k in numbers])
     features = detector.network.features(stacks)[: len(chosen)]
     threshold = float(torch.logit(torch.tensor(detector.settings.peak_threshold, dtype=torch.float64)))
     above, logits = detector.network.centres(features, threshold)
-    top = local_maxima(above, logits, tuple(n // stride for n in (stride * len(chosen), *shown.shape[1:])))
+    top = local_maxima(above, logits, (len(chosen), *(n // stride for n in shown.shape[1:])))
     cells = above[top]
     score = logits[top].cpu().numpy()
     values = detector.network.at(features, cells).cpu().numpy()

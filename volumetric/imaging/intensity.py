@@ -111,6 +111,10 @@ class ContrastField:
         """Grey values above the background at which the contrast is no longer linear."""
         return float(np.float32(SOFTNESS * self.unit))
 
+    def contrast(self, grey: npt.NDArray[np.float64], background: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Contrast of grey values on a known background; float64, 0 where they are NaN."""
+        return np.nan_to_num(np.arcsinh((grey - background) / self.scale))
+
     def tissue_in(self, box: Box) -> bool:
         """Whether any voxel of the box may be tissue."""
         return bool(self.tissue[box.divide(self.tissue_factors).clip(self.tissue.shape).slices].any())
@@ -148,7 +152,7 @@ def fit_contrast(
     expected = Box.of_shape(shape).divide(factors).shape
     if coarse.shape != expected:
         raise InputError(f"a volume of {shape} has {expected} blocks of {factors}, not {coarse.shape}")
-    grid = coarse.astype(np.float32)
+    grid = coarse.astype(np.float32, copy=False)
     lit, level = tissue_mask(grid)
     dark = level if dark is None else float(dark)
     step = index3(max(1, round(s / f)) for s, f in zip(_STEP_PX, factors, strict=True))
@@ -177,11 +181,14 @@ def tissue_mask(coarse: Floats) -> tuple[Mask, float]:
     dark level is 0.
     """
     finite = np.isfinite(coarse)
-    values = coarse[finite]
+    values = coarse.ravel() if finite.all() else coarse[finite]
     whole = (finite, 0.0)
     if values.size == 0 or values.min() == values.max():
         return whole
-    low = values[values < _otsu(np.sqrt(np.maximum(values, 0.0))) ** 2]
+    roots = np.maximum(values, 0.0)
+    np.sqrt(roots, out=roots)
+    low = values[values < _otsu(roots) ** 2]
+    del roots
     faces = np.concatenate([np.take(coarse, i, axis=a).ravel() for a in range(3) for i in (0, -1)])
     if low.size < 0.03 * values.size:
         return whole
