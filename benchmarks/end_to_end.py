@@ -36,7 +36,7 @@ def counted(folder: Path, flags: list[str]) -> dict[str, Any]:
         "score": {
             **{key: score[key] for key in keys},
             "minutes": round(sum(stage["seconds"] for stage in stages) / 60, 2),
-            "peak_memory_bytes": max(stage["peak_memory_bytes"] for stage in stages),
+            "peak_memory_bytes": max(stage.get("peak_memory_bytes", 0) for stage in stages),
         },
     }
 

@@ -59,6 +59,10 @@ SHOWN: Mapping[str, tuple[Shown, ...]] = {
     "detector_early_stopping": _BRAIN_LEFT_OUT,
     "detector_leave_one_brain_out": _BRAIN_LEFT_OUT,
     "detector_self_training": _BRAIN_LEFT_OUT,
+    "end_to_end": (
+        Shown("results score", "found against true"),
+        Shown("results stages", "stages"),
+    ),
     "layouts": (
         Shown(
             "rows held_out",
@@ -70,14 +74,19 @@ SHOWN: Mapping[str, tuple[Shown, ...]] = {
         ),
     ),
     "memory_against_size": (
-        Shown("peak_bytes", "peak memory by size of the volume, MB"),
-        Shown("growth", "growth from small to large"),
+        Shown("peaks", "peak memory by size of the volume, in given blocks and in those it chooses"),
+        Shown("growth", "growth from the smallest to the largest volume, in given blocks"),
     ),
     "registration": (
         Shown("real_200um", "a real brain, 200 um"),
         Shown("warps_200um", "known warps, 200 um"),
         Shown("real_50um", "a real brain, 50 um"),
         Shown("warps_50um", "known warps, 50 um"),
+    ),
+    "scaling": (
+        Shown("results strong", "the same work for more workers; efficiency is the speed a worker beside one thread"),
+        Shown("results weak", "as much more work as workers; efficiency is the time of one worker beside it"),
+        Shown("results blocks", "detection in blocks of one size"),
     ),
     "scheduling": (
         Shown("results second", "tasks of a second", names=("threads", "local")),
