@@ -2,7 +2,7 @@
 
 python benchmarks/scaling.py [--part strong weak blocks] [--slices 32 --edge 4096] [--workers 1 2] [--out FOLDER]
 
-    strong   the same slices with more workers, as threads and as local processes
+    strong   the same slices with more workers, each with a core of its own, as threads and as local processes
     weak     as many times more slices as there are workers
     blocks   detection cut into blocks of one size after another: small ones decode more of their neighbourhood
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -64,9 +65,14 @@ class Stage:
 
 
 def measured(stage: Stage) -> Measured:
-    """One run in a new process."""
-    with Measuring(fresh=True) as measuring:
-        found = measuring.measure(stage)
+    """One run in a new process, which has as many cores as workers."""
+    had = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(had)[: stage.material.resources.workers])
+    try:
+        with Measuring(fresh=True) as measuring:
+            found = measuring.measure(stage)
+    finally:
+        os.sched_setaffinity(0, had)
     stage.case.clear()
     return found
 

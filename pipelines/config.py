@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from volumetric.blocks.capacity import Capacity, ClusterSettings, capacity_of
+from volumetric.blocks.capacity import Capacity, ClusterSettings, capacity_of, cores
 from volumetric.errors import InputError
 
 UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -43,7 +42,7 @@ class Settings(BaseModel):
 class Resources(Settings):
     """What a run may use. On one device nothing here changes a result."""
 
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    workers: int = Field(default_factory=cores, ge=1)
     memory: Bytes = Field(default=8 * 10**9, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cluster: Annotated[ClusterSettings, BeforeValidator(_with_bytes)] = ClusterSettings()

@@ -10,7 +10,6 @@ are counted in voxels that are answered for.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from pipelines import detect
 from pipelines.bench.material import Case, Material
 from pipelines.bench.measure import Method
 from pipelines.bench.stage import Throughput
+from volumetric.blocks.capacity import cores
 from volumetric.detection.batches import batch_of
 from volumetric.detection.infer import TILE_PX
 from volumetric.detection.model import Detector, load_detector
@@ -73,7 +73,7 @@ def _task(case: Case) -> _Task:
 def _together(case: Case, work: Callable[[], object], times: int) -> None:
     """Do something many times, on as many threads as detection would; a GPU is given all by one."""
     on_gpu = choose_device(case.resources.device).type == "cuda"
-    threads = max(1, (os.cpu_count() or 1) // case.resources.workers)
+    threads = max(1, cores() // case.resources.workers)
 
     def once(_: int) -> None:
         use_threads(threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from pipelines.bench.material import VOXEL_UM, Material, write_tissue
 from pipelines.bench.measure import Measured, Measuring, Method
 from pipelines.bench.stage import Stage
 from pipelines.config import Resources, Settings
+from volumetric.blocks.capacity import cores
 from volumetric.blocks.plan import megabytes
 from volumetric.geometry.space import Um3
 from volumetric.learn.device import choose_device
@@ -181,4 +181,4 @@ def machine() -> dict[str, Any]:
     if cpuinfo.is_file():
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    return {"cpu": model, "cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total}
+    return {"cpu": model, "cores": cores(), "memory_bytes": psutil.virtual_memory().total}

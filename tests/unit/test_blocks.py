@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from volumetric.blocks.blockmap import BlockMap
-from volumetric.blocks.capacity import Capacity
+from volumetric.blocks.capacity import Capacity, cores
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Cost, Plan
@@ -196,4 +195,4 @@ def limited(block: Block, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def test_tasks_side_by_side_share_the_cores(tmp_path):
-    execute(make_plan(tmp_path, function=limited), tmp_path / "work", Execution(workers=os.cpu_count()))
+    execute(make_plan(tmp_path, function=limited), tmp_path / "work", Execution(workers=cores()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -240,3 +242,11 @@ def test_two_writers_of_one_file_each_move_a_whole_one(tmp_path: Path, monkeypat
         half.write_text("first half and more")
     assert path.read_text() == "first half and more"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot bind a process to cores")
+def test_cores_are_those_that_a_process_may_use() -> None:
+    bound = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+    asked = "from pipelines.config import Resources; print(Resources().workers)"
+    command = [sys.executable, "-c", f"{bound}; {asked}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "1"

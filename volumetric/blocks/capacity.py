@@ -11,9 +11,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from volumetric.errors import InputError
@@ -31,6 +30,13 @@ TASKS_A_GPU = 2
 """Of a process: while one task reads and decodes, the GPU looks at another's slices."""
 
 
+def cores() -> int:
+    """CPU cores that this process may use: of a machine, of a SLURM job, of a container."""
+    from dask.system import CPU_COUNT
+
+    return max(1, int(CPU_COUNT))
+
+
 @dataclass(frozen=True)
 class Capacity:
     """What a run may use. Nothing here changes a result.
@@ -44,7 +50,7 @@ class Capacity:
             where they share this one's memory.
     """
 
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=cores)
     memory_bytes: int = 8 * 10**9
     threads: int = 1
     processes: bool = False
@@ -115,12 +121,11 @@ def capacity_of(settings: ClusterSettings, workers: int, memory_bytes: int) -> C
     Of SLURM jobs and a running scheduler, both are theirs to say. Raises `InputError` for settings that make no
     cluster.
     """
-    cores = os.cpu_count() or 1
     if settings.kind in {"threads", "local"}:
-        return Capacity(workers, memory_bytes, max(1, cores // workers), settings.kind == "local")
+        return Capacity(workers, memory_bytes, max(1, cores() // workers), settings.kind == "local")
     if settings.kind == "cuda":
         found = TASKS_A_GPU * min(workers, _gpus())
-        return Capacity(found, memory_bytes, max(1, cores // found), True)
+        return Capacity(found, memory_bytes, max(1, cores() // found), True)
     if settings.kind == "slurm":
         each = slurm_memory(settings) // settings.processes
         threads = max(1, (settings.cores or 1) // settings.processes)

@@ -8,18 +8,17 @@ workers of a cluster are taken away at any time; where one has cost too many, it
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from volumetric.blocks.capacity import Capacity, capacity_of
+from volumetric.blocks.capacity import Capacity, capacity_of, cores
 from volumetric.blocks.cluster import Cluster
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.memory import MemoryMonitor, give_back_large_blocks
@@ -58,7 +57,7 @@ class OnProgress(Protocol):
 class Execution:
     """How to run: nothing here changes a result."""
 
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=cores)
     memory_bytes: int = 8 * 10**9
     cluster: Cluster | None = None
     on_progress: OnProgress | None = None

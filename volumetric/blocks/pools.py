@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from threadpoolctl import threadpool_limits
 
+from volumetric.blocks.capacity import cores
 from volumetric.blocks.cluster import Cluster
 from volumetric.blocks.memory import give_back_large_blocks
 from volumetric.blocks.plan import Pass, Task, TaskResult
@@ -62,7 +63,7 @@ def here(current: Pass) -> Iterator[Pool]:
 def threads(current: Pass, workers: int) -> Iterator[Pool]:
     """On threads, which read the next task while one computes; products of matrices share the cores among them."""
     with (
-        threadpool_limits(max(1, (os.cpu_count() or 1) // workers), user_api="blas"),
+        threadpool_limits(max(1, cores() // workers), user_api="blas"),
         ThreadPoolExecutor(workers, thread_name_prefix="block") as pool,
         ThreadPoolExecutor(workers, thread_name_prefix="read") as readers,
     ):
