@@ -1,9 +1,8 @@
 """How fast a brain is registered, against ANTs alone.
 
 The brain is the built-in atlas' template of 100 um, turned, scaled and bent a little: ANTs sees any mouse brain that
-large. What it costs whatever the size of the atlas is told by a coarser one. A preset does about as many iterations for
-any brain, so that these images tell the time of others; what coarse ones take does not (ANTs on eight times the voxels
-took 4.3 times as long, on as many as a brain's 2.5 times what the former two foretold less a third).
+large. What it costs whatever the size is told by a coarser one. A preset does about as many iterations for any brain,
+so that these images tell the time of others.
 """
 
 from __future__ import annotations
