@@ -22,6 +22,7 @@ from pipelines.bench.material import Case, Material
 from pipelines.bench.measure import Method
 from pipelines.bench.stage import Throughput
 from volumetric.blocks.capacity import cores
+from volumetric.blocks.memory import keep_large_blocks
 from volumetric.detection.batches import batch_of
 from volumetric.detection.infer import TILE_PX
 from volumetric.detection.model import Detector, load_detector
@@ -71,7 +72,8 @@ def _task(case: Case) -> _Task:
 
 
 def _together(case: Case, work: Callable[[], object], times: int) -> None:
-    """Do something many times, on as many threads as detection would; a GPU is given all by one."""
+    """Do something many times, on as many threads and with memory kept as detection would; a GPU is given all by one."""
+    keep_large_blocks()
     on_gpu = choose_device(case.resources.device).type == "cuda"
     threads = max(1, cores() // case.resources.workers)
 
