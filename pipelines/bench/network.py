@@ -72,7 +72,7 @@ def _task(case: Case) -> _Task:
 
 
 def _together(case: Case, work: Callable[[], object], times: int) -> None:
-    """Do something many times, on as many threads and with memory kept as detection would; a GPU is given all by one."""
+    """Do something many times, on as many threads, with memory kept, as detection would; a GPU is given all by one."""
     keep_large_blocks()
     on_gpu = choose_device(case.resources.device).type == "cuda"
     threads = max(1, cores() // case.resources.workers)
