@@ -100,7 +100,21 @@ def test_damaged_voxels_are_never_read_as_numbers(slices: Path, tmp_path: Path) 
     tear(out / "0/c/0/1/0/0")
     with pytest.raises(InputError, match=r"is damaged within .* the checksum of the index is wrong"):
         volume.read(Box((16, 0, 0), (17, 1, 1)))
+    os.truncate(out / "0/c/0/1/0/0", 10)
+    with pytest.raises(InputError, match=r"is damaged within .* too short to hold its index"):
+        volume.read(Box((16, 0, 0), (17, 1, 1)))
     assert volume.read(Box((0, 0, 0), (16, 1024, 300))).min() > 0
+
+
+def test_a_chunk_without_checksum_is_not_read_beyond_its_end(slices: Path, tmp_path: Path) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out, "--ngff", "0.4", "--no-shards") == 0
+    volume = open_ome_zarr(out)
+    file = volume.shard_file(0, Box((8, 256, 0), (16, 512, 256)))
+    for length in (file.stat().st_size - 1, 16, 3):
+        os.truncate(file, length)
+        with pytest.raises(InputError, match="is damaged within"):
+            volume.read(Box((8, 256, 0), (9, 257, 1)))
 
 
 def test_an_incomplete_volume_is_not_counted(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ from volumetric.storage.atomic import replacing
 
 CRC_BYTES = 4
 
-BLOSC_NBYTES = slice(4, 8)
-"""Where the header of what Blosc has compressed says how long it is without."""
+BLOSC_HEADER = struct.Struct("<4xI4xI")
+"""Of what Blosc has compressed: its bytes without compression, and with it."""
 
 ABSENT = 2**64 - 1
 """Offset and length, in a shard's index, of a chunk that lies wholly outside the array."""
@@ -118,8 +119,10 @@ def _encoded(part: npt.NDArray[Any], shape: Index3, form: FileFormat) -> tuple[b
 
 def _index(file: BinaryIO, counts: Index3) -> npt.NDArray[np.uint64]:
     """Offset and length of every chunk of a shard."""
-    size = 16 * math.prod(counts)
-    file.seek(-size - CRC_BYTES, os.SEEK_END)
+    size = 16 * math.prod(counts) + CRC_BYTES
+    if file.seek(0, os.SEEK_END) < size:
+        raise ValueError("the file is too short to hold its index")
+    file.seek(-size, os.SEEK_END)
     return np.frombuffer(_checked(file.read(), "the index"), dtype="<u8").reshape(*counts, 2)
 
 
@@ -136,8 +139,9 @@ def _decode(
     name = f"the chunk {place}"
     if form.checksums:
         payload = _checked(payload, name)
-    if int.from_bytes(payload[BLOSC_NBYTES], "little") != out.nbytes:
-        raise ValueError(f"{name} does not hold {out.nbytes} bytes")
+    # Blosc believes its header: what it says of the lengths must be so.
+    if len(payload) < BLOSC_HEADER.size or BLOSC_HEADER.unpack_from(payload) != (out.nbytes, len(payload)):
+        raise ValueError(f"{name} is cut short or does not hold {out.nbytes} bytes")
     form.codec.decode(payload, out=out)
 
 
