@@ -113,7 +113,8 @@ class ContrastField:
 
     def contrast(self, grey: npt.NDArray[np.float64], background: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Contrast of grey values on a known background; float64, 0 where they are NaN."""
-        return np.nan_to_num(np.arcsinh((grey - background) / self.scale))
+        values: npt.NDArray[np.float64] = np.nan_to_num(np.arcsinh((grey - background) / self.scale))
+        return values
 
     def tissue_in(self, box: Box) -> bool:
         """Whether any voxel of the box may be tissue."""
