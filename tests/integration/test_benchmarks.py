@@ -34,4 +34,4 @@ def test_a_benchmark_runs_and_its_figures_are_shown(
     assert {"date", "machine", "results"} <= record.keys()
     questions = f"| run | question | result |\n|---|---|---|\n| `x` | how? | `results/{name}.json` |\n"
     (tmp_path / "README.md").write_text(questions)
-    assert render(tmp_path).count("| --- |") == tables
+    assert render(tmp_path).count("\n| --- |") == tables
