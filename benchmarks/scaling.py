@@ -103,9 +103,10 @@ def strong(folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
         for kind in ("threads", "local"):
             for workers in args.workers:
                 stage = Stage(name, Material(folder / "slices", folder, resources(workers, kind)))
-                rows.append(row(stage, measured(stage), workers, kind))
-                alone = alone or rows[-1]["seconds"] * workers
-                rows[-1]["efficiency"] = round(alone / rows[-1]["seconds"] / workers, 2)
+                found = measured(stage)
+                alone = alone or found.wall_s * workers
+                efficiency = round(alone / found.wall_s / workers, 2)
+                rows.append({**row(stage, found, workers, kind), "efficiency": efficiency})
                 print(rows[-1], flush=True)
     return rows
 
@@ -120,9 +121,9 @@ def weak(folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
             if not here.exists():
                 write_tissue(here / "slices", args.slices * workers // max(args.workers), args.edge)
             stage = Stage(name, Material(here / "slices", here, resources(workers)))
-            rows.append(row(stage, measured(stage), workers, "threads"))
-            alone = alone or rows[-1]["seconds"]
-            rows[-1]["efficiency"] = round(alone / rows[-1]["seconds"], 2)
+            found = measured(stage)
+            alone = alone or found.wall_s
+            rows.append({**row(stage, found, workers, "threads"), "efficiency": round(alone / found.wall_s, 2)})
             print(rows[-1], flush=True)
     return rows
 
