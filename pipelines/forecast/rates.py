@@ -87,7 +87,9 @@ def read_rates(path: Path) -> Bench:
         raise InputError(
             f"{path} does not hold the rates of all stages{lacking}: run `volumetric bench` without the name of a stage"
         ) from error
-    short = [stage for (stage, _), row in rows.items() if row["seconds"] < LEAST_S]
+    # Of the limits the plan uses those of the disk and of ANTs, which takes seconds.
+    used = {key: row for key, row in rows.items() if not key[1].startswith("limit: ") or key[1] == read.FILES}
+    short = [stage for (stage, _), row in used.items() if row["seconds"] < LEAST_S]
     here, warnings = machine(), []
     if (at["cpu"], at["cores"]) != (here["cpu"], here["cores"]):
         warnings.append(
