@@ -64,7 +64,9 @@ def ingest(
     warn(opened.warnings)
     if repair:
         mend(images, out, table, resources, console, dry_run=dry_run)
-    elif not dry_run and opened.stages[0].ledger.is_complete() and out.exists():
+        return
+    opened.stages[0].ledger.refuse_other()  # a finished volume of other images or settings is not this one
+    if not dry_run and opened.stages[0].ledger.is_complete() and out.exists():
         console.print(
             f"{out} was complete before; nothing was done. `volumetric info {out} --verify` checks it",
             highlight=False,

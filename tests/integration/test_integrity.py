@@ -171,6 +171,20 @@ def test_every_encoding_is_read_back_and_accepted_by_others(
     assert run("info", out, "--verify") == 0
 
 
+@pytest.mark.parametrize("other", [("--voxel-um", 9, 2, 2), ("--voxel-um", 5, 2, 2, "--orientation", "asr")])
+def test_a_finished_volume_of_other_settings_is_refused_and_stays(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], other: tuple[object, ...]
+) -> None:
+    out = tmp_path / "brain.ome.zarr"
+    assert ingest(slices, out) == 0
+    before = contents(out)
+    capsys.readouterr()
+    assert run("ingest", slices, out, *other) != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "holds another ingest run, which differs in" in said
+    assert contents(out) == before
+
+
 def test_version_04_with_shards_is_refused(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ingest(slices, tmp_path / "brain.ome.zarr", "--ngff", "0.4", "--shards") == 2
     assert "has no shards" in " ".join(capsys.readouterr().err.split())

@@ -80,7 +80,8 @@ class Ledger:
             raise OutputError(
                 f"{self.plan.outputs[0]} holds another {self.plan.stage} run, which differs in:\n  "
                 + "\n  ".join(lines[:12])
-                + "\nRepeat that command to resume it, choose another --out, or remove the output to start afresh"
+                + "\nRepeat that command to resume it, choose another --out, or remove the output and "
+                + f"{self.folder} to start afresh"
             )
 
     def _claim(self) -> None:
