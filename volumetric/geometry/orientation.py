@@ -22,6 +22,9 @@ V = TypeVar("V")
 AXES = ("ap", "si", "lr")
 """Letters of the two ends of the three anatomical axes."""
 
+SIDES = {"a": "anterior", "p": "posterior", "s": "superior", "i": "inferior", "l": "left", "r": "right"}
+OPPOSITE = dict(zip("apsilr", "paisrl", strict=True))
+
 ORIENTATIONS = tuple("".join(letters) for axes in permutations(AXES) for letters in product(*axes))
 """All 48 valid orientations."""
 

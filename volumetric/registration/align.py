@@ -1,4 +1,4 @@
-"""Two images aligned by ANTs in child processes: a crash there takes nothing along, and its memory comes back."""
+"""Two images aligned by ANTs in a child process: a crash there takes nothing along, and its memory comes back."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.errors import RegistrationError
-from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.geometry.space import VoxelSpace
 from volumetric.registration.ants import RECIPES, fitted, share_done
-from volumetric.registration.view import View
+from volumetric.registration.view import View, continued, widened
 
 THREADS = 4
-"""Of the deformable part, on every machine: SyN's sums are bit-equal for an equal number of threads (another
-number moves points by up to 0.05 voxels). The linear part is repeatable with one thread only, and gets one."""
+"""On every machine: SyN's sums are bit-equal for an equal number of threads (another number moves points by up to
+0.05 voxels)."""
 
 MARGIN = 8
-"""Empty voxels put around the template: SyN holds its outermost voxels still, and many templates touch their
-array's end, where the brain would then be held still too."""
-
-LINEAR_SHARE = 0.1
-"""Of the time of ANTs, about."""
+"""Empty voxels put around both images. SyN holds its outermost voxels still, and many templates touch their array's
+end, where the brain would then be held still too. It takes what lies beyond an image for empty, which is wrong where
+the brain is cut: there the weights say that nothing is known."""
 
 LOOK_S = 1.0
 """Between two looks at what ANTs has written."""
@@ -58,6 +56,7 @@ def align(
     fixed: View,
     moving: View,
     *,
+    linear: npt.NDArray[np.float64],
     preset: str,
     seed: int,
     keep: Path | None = None,
@@ -68,58 +67,50 @@ def align(
     Args:
         fixed: the template; ANTs looks at all of it.
         moving: the brain.
+        linear: (3, 4), L.
         preset: name of the recipe.
-        seed: of the voxels that the linear stages look at.
+        seed: of what ANTs does at random.
         keep: an existing folder for ANTs' own files, which are thrown away without it.
         on_share: told while ANTs works.
 
     Raises `RegistrationError`, with the end of ANTs' messages, where it fails or returns what is not finite.
     """
-    wide = _widened(fixed.space)
+    fixed, moving = widened(fixed, MARGIN), continued(widened(moving, MARGIN))
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volumetric-register-")))
         kept = keep.resolve() if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         job = {
             "preset": preset,
             "seed": seed,
+            "linear": linear.tolist(),
             "keep": str(kept),
             **{
                 name: {"spacing_um": space.spacing_um, "origin_um": space.origin_um}
-                for name, space in (("fixed", wide), ("moving", moving.space))
+                for name, space in (("fixed", fixed.space), ("moving", moving.space))
             },
         }
         (work / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        padded = np.pad(fixed.image, MARGIN)
-        np.save(work / "fixed.npy", padded)
+        np.save(work / "fixed.npy", fixed.image)
         np.save(work / "moving.npy", moving.image)
         if not moving.weight.all():
             np.save(work / "moving_mask.npy", moving.weight > 0)
-        recipe = fitted(RECIPES[preset], (padded.shape, moving.image.shape))
+        recipe = fitted(RECIPES[preset], (fixed.image.shape, moving.image.shape))
 
         def look(log: str) -> None:
-            on_share(LINEAR_SHARE + (1 - LINEAR_SHARE) * share_done(recipe, log))
+            on_share(share_done(recipe, log))
 
-        _run_ants(work, "linear", kept / "ants_linear.log", threads=1)
-        _run_ants(work, "deformable", kept / "ants_deformable.log", threads=THREADS, on_look=look)
-        linear, warp, inverse = (np.load(work / f"{n}.npy") for n in ("linear", "warp", "inverse_warp"))
-    if warp.shape[1:] != padded.shape:
+        _run_ants(work, kept / "ants.log", look)
+        warp, inverse = (np.load(work / f"{name}.npy") for name in ("warp", "inverse_warp"))
+    if warp.shape[1:] != fixed.image.shape:
         raise RegistrationError(f"ANTs left its fields on another grid, {warp.shape[1:]}, than the template's")
-    if not all(np.all(np.isfinite(part)) for part in (linear, warp, inverse)):
+    if not all(np.all(np.isfinite(part)) for part in (warp, inverse)):
         raise RegistrationError("ANTs returned a transform with values that are not finite")
-    return Alignment(linear, warp, inverse, wide)
+    return Alignment(linear, warp, inverse, fixed.space)
 
 
-def _widened(space: VoxelSpace) -> VoxelSpace:
-    """The grid of an array with `MARGIN` voxels more on every side."""
-    origin = (o - MARGIN * s for o, s in zip(space.origin_um, space.spacing_um, strict=True))
-    return VoxelSpace(space.spacing_um, um3(origin))
-
-
-def _run_ants(
-    work: Path, part: str, log: Path, *, threads: int, on_look: Callable[[str], None] = lambda log: None
-) -> None:
-    command = [sys.executable, "-m", "volumetric.registration.ants", str(work), part]
-    environment = {**os.environ, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)}
+def _run_ants(work: Path, log: Path, on_look: Callable[[str], None]) -> None:
+    command = [sys.executable, "-m", "volumetric.registration.ants", str(work)]
+    environment = {**os.environ, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(THREADS)}
     with (
         log.open("wb") as messages,
         subprocess.Popen(command, env=environment, stdout=messages, stderr=subprocess.STDOUT) as child,
@@ -136,9 +127,7 @@ def _run_ants(
             raise
     if child.returncode != 0:
         tail = "\n".join(_text(log).splitlines()[-15:])
-        raise RegistrationError(
-            f"ANTs ended with status {child.returncode} in the {part} part of the registration. Its last words:\n{tail}"
-        )
+        raise RegistrationError(f"ANTs ended with status {child.returncode}. Its last words:\n{tail}")
 
 
 def _text(log: Path) -> str:

@@ -1,15 +1,13 @@
-"""ANTs, and nothing else of the library imports it: one part of a recipe, run in a process of its own.
+"""ANTs, and nothing else of the library imports it: the deformable part of a registration, in a process of its own.
 
-`python -m volumetric.registration.ants FOLDER linear|deformable` reads `job.json`, `fixed.npy`, `moving.npy` and, where
-there is damaged tissue, `moving_mask.npy` (0 there) from FOLDER. The first part leaves `linear.npy` there, the second
-`warp.npy` and `inverse_warp.npy`; ANTs' own files go to the folder `job.json` names.
+`python -m volumetric.registration.ants FOLDER` reads `job.json`, `fixed.npy`, `moving.npy` and, where part of the brain
+is damaged or was not imaged, `moving_mask.npy` (0 there) from FOLDER, and leaves `warp.npy` and `inverse_warp.npy` there;
+ANTs' own files go to the folder that `job.json` names.
 
 ANTs thinks x, y, z in millimetres, the library z, y, x in um. Both directions of that flip are in this file:
 an array is handed over transposed, a vector reversed. The recipe is symmetric diffeomorphic registration
-(Avants, Epstein, Grossman and Gee, Medical Image Analysis 2008):
-
-    linear        centre of mass on centre of mass, then rigid, then affine, coarse to fine; Mattes' mutual information
-    deformable    SyN, coarse to fine; mutual information, then, where accuracy is asked for, local cross-correlation
+(Avants, Epstein, Grossman and Gee, Medical Image Analysis 2008) from a linear map that is known: SyN, coarse to fine;
+mutual information, then, where accuracy is asked for, local cross-correlation.
 
 Directions, for p in the fixed image and q in the moving one (ANTs maps fixed points to moving points):
 `q = L(p + warp(p))` and `p = L^-1(q) + inverse_warp(L^-1(q))`, both fields on the fixed grid.
@@ -32,6 +30,8 @@ import numpy.typing as npt
 
 MM_PER_UM = 1e-3
 PR_SET_PDEATHSIG = 1
+LINEAR = "ants_linear.mat"
+"""The map that SyN starts from, as ITK keeps it."""
 SMALLEST_SIDE = 8
 """Voxels a shrunken image keeps along its shortest side; coarser levels of a recipe are left out."""
 _ITERATION = re.compile(r"^ *\d+DIAGNOSTIC, *\d+,", re.MULTILINE)
@@ -67,24 +67,17 @@ class Recipe:
     """What is done, in order.
 
     Args:
-        linear: levels of the rigid and of the affine stage each; these stop early when converged.
         deformable: the stages of SyN.
         largest: voxels of the template that ANTs is given; a larger one is halved, or more, because one full iteration
             at 50 um takes half a minute.
         refinement: windows of the steps of `refine`, in voxels of the template.
-        sampling: share of the voxels from which the linear stages estimate the mutual information.
-        bins: of their joint histogram.
     """
 
-    linear: tuple[Level, ...]
     deformable: tuple[Deformation, ...]
     refinement: tuple[float, ...]
     largest: float = 2.5e6
-    sampling: float = 0.25
-    bins: int = 32
 
 
-LINEAR: tuple[Level, ...] = ((500, 16, 4), (300, 8, 3), (200, 4, 2), (25, 2, 1))
 REFINEMENT = (8.0, 8.0, 8.0, 5.0, 5.0, 4.0, 4.0)
 COARSE: tuple[Level, ...] = ((40, 16, 4), (60, 8, 3), (60, 4, 2), (40, 2, 1))
 
@@ -94,10 +87,9 @@ def _mattes(last: Level) -> Deformation:
 
 
 RECIPES = {
-    "fast": Recipe(LINEAR, (_mattes((0, 1, 0)),), refinement=()),
-    "standard": Recipe(LINEAR, (_mattes((15, 1, 0)),), refinement=REFINEMENT),
+    "fast": Recipe((_mattes((0, 1, 0)),), refinement=()),
+    "standard": Recipe((_mattes((15, 1, 0)),), refinement=REFINEMENT),
     "accurate": Recipe(
-        LINEAR,
         (
             _mattes((0, 1, 0)),
             Deformation("CC", 2, ((30, 2, 1), (12, 1, 0)), flow_sigma=12.0, total_sigma=0.5, gradient_step=0.3),
@@ -115,25 +107,13 @@ def fitted(recipe: Recipe, shapes: Sequence[tuple[int, ...]]) -> Recipe:
     def fit(levels: tuple[Level, ...]) -> tuple[Level, ...]:
         return tuple(level for level in levels if side >= SMALLEST_SIDE * level[1]) or levels[-1:]
 
-    deformable = tuple(replace(stage, levels=fit(stage.levels)) for stage in recipe.deformable)
-    return replace(recipe, linear=fit(recipe.linear), deformable=deformable)
-
-
-def linear_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
-    """Arguments of antsRegistration for translation, rigid and affine."""
-    images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
-    args = _common(folder, "ants_linear_", seed, f"[{images},1]")
-    for name in ("Rigid", "Affine"):
-        args += ["--transform", f"{name}[0.1]"]
-        args += ["--metric", f"Mattes[{images},1,{recipe.bins},Regular,{recipe.sampling}]"]
-        args += _schedule(recipe.linear, "1e-6,10")
-    return args
+    return replace(recipe, deformable=tuple(replace(stage, levels=fit(stage.levels)) for stage in recipe.deformable))
 
 
 def deformable_command(recipe: Recipe, folder: Path, seed: int) -> list[str]:
-    """Arguments of antsRegistration for the stages of SyN after the linear part."""
+    """Arguments of antsRegistration for the stages of SyN after the linear map."""
     images = f"{folder / 'fixed.nii.gz'},{folder / 'moving.nii.gz'}"
-    args = _common(folder, "ants_", seed, f"{folder / 'ants_linear_0GenericAffine.mat'}")
+    args = _common(folder, "ants_", seed, str(folder / LINEAR))
     for stage in recipe.deformable:
         args += ["--transform", f"SyN[{stage.gradient_step},{stage.flow_sigma},{stage.total_sigma}]"]
         args += ["--metric", f"{stage.metric}[{images},1,{stage.size},None]"]
@@ -170,24 +150,20 @@ def _schedule(levels: tuple[Level, ...], convergence: str) -> list[str]:
     ]
 
 
-def run(folder: Path, part: str) -> None:
-    """Do one part of the job described in `folder` (see the module's docstring)."""
+def run(folder: Path) -> None:
+    """Do the job described in `folder` (see the module's docstring)."""
     import ants
 
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     keep = Path(job["keep"])
     images = {name: np.load(folder / f"{name}.npy") for name in ("fixed", "moving")}
     recipe = fitted(RECIPES[job["preset"]], [image.shape for image in images.values()])
-    if part == "linear":
-        for name, image in images.items():
-            ants.image_write(_to_ants(ants, image, **job[name]), str(keep / f"{name}.nii.gz"))
-        if (folder / "moving_mask.npy").is_file():
-            mask = np.load(folder / "moving_mask.npy").astype(np.float32)
-            ants.image_write(_to_ants(ants, mask, **job["moving"]), str(keep / "moving_mask.nii.gz"))
-        ants.registration(linear_command(recipe, keep, job["seed"]), None)
-        found = ants.read_transform(str(keep / "ants_linear_0GenericAffine.mat"))
-        np.save(folder / "linear.npy", linear_from_ants(found.parameters, found.fixed_parameters))
-        return
+    for name, image in images.items():
+        ants.image_write(_to_ants(ants, image, **job[name]), str(keep / f"{name}.nii.gz"))
+    if (folder / "moving_mask.npy").is_file():
+        mask = np.load(folder / "moving_mask.npy").astype(np.float32)
+        ants.image_write(_to_ants(ants, mask, **job["moving"]), str(keep / "moving_mask.nii.gz"))
+    ants.write_transform(_to_linear(ants, np.asarray(job["linear"])), str(keep / LINEAR))
     ants.registration(deformable_command(recipe, keep, job["seed"]), None)
     for name, file in (("warp", "ants_1Warp.nii.gz"), ("inverse_warp", "ants_1InverseWarp.nii.gz")):
         np.save(folder / f"{name}.npy", field_from_ants(ants.image_read(str(keep / file)).numpy()))
@@ -206,11 +182,14 @@ def _to_ants(
     )
 
 
-def linear_from_ants(parameters: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """ITK's matrix, translation and centre of rotation as a (3, 4) affine in z, y, x and um."""
-    matrix, shift = np.reshape(parameters[:9], (3, 3)), np.asarray(parameters[9:])
-    offset = shift + centre - matrix @ centre
-    return np.column_stack([matrix[::-1, ::-1], offset[::-1] / MM_PER_UM])
+def _to_linear(ants: Any, affine: npt.NDArray[np.float64]) -> Any:  # noqa: ANN401
+    """A (3, 4) affine in z, y, x and um as ITK's transform."""
+    return ants.create_ants_transform(
+        transform_type="AffineTransform",
+        dimension=3,
+        matrix=affine[::-1, 2::-1],
+        translation=affine[::-1, 3] * MM_PER_UM,
+    )
 
 
 def field_from_ants(field: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -229,4 +208,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    run(Path(sys.argv[1]), sys.argv[2])
+    run(Path(sys.argv[1]))

@@ -16,9 +16,6 @@ CUT_SHARE = 0.35
 """Tissue on a face of the volume, in parts of the largest cross-section, from which the brain counts as cut off: the
 brain stem and the olfactory bulbs of a whole brain leave 0.15 to 0.22."""
 
-SIDES = {"a": "anterior", "p": "posterior", "s": "superior", "i": "inferior", "l": "left", "r": "right"}
-OPPOSITE = dict(zip("apsilr", "paisrl", strict=True))
-
 
 def size_warnings(edges_um: Um3, atlas_edges_um: Um3) -> list[str]:
     """Says so where the imaged volume is much smaller or larger than the atlas along an axis."""

@@ -38,6 +38,7 @@ class Prepared:
         image: (Z, Y, X) float32 in 0 to 1, axes turned to the atlas' orientation.
         tissue: (Z, Y, X) bool, all of it.
         damaged: (Z, Y, X) bool, what the user excluded, tissue or not.
+        imaged: (Z, Y, X) bool, false behind the cuts of a brain of which a part was imaged.
         space: where the image's voxels lie in the turned frame, um.
         turn: (3, 4) float64 affine from the sample's own um to the turned frame; a permutation with flips.
         edges_um: physical edge lengths of the imaged volume along the turned axes.
@@ -47,6 +48,7 @@ class Prepared:
     image: npt.NDArray[np.float32]
     tissue: npt.NDArray[np.bool_]
     damaged: npt.NDArray[np.bool_]
+    imaged: npt.NDArray[np.bool_]
     space: VoxelSpace
     turn: npt.NDArray[np.float64]
     edges_um: Um3
@@ -54,19 +56,28 @@ class Prepared:
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """The tissue without what is damaged."""
-        sound: npt.NDArray[np.bool_] = self.tissue & ~self.damaged
+        """The tissue that was imaged, without what is damaged."""
+        sound: npt.NDArray[np.bool_] = self.tissue & self.matched
         return sound
+
+    @property
+    def matched(self) -> npt.NDArray[np.bool_]:
+        """What may be compared with the atlas: imaged and not damaged, tissue or not."""
+        matched: npt.NDArray[np.bool_] = self.imaged & ~self.damaged
+        return matched
 
     def at(self, spacing_um: Um3) -> Prepared:
         """The same brain with other voxels; one of which a quarter is damaged is."""
         if spacing_um == self.space.spacing_um:
             return self
         image, space = resample(self.image, self.space, spacing_um)
-        tissue, damaged = (
-            resample(mask.astype(np.float32), self.space, spacing_um)[0] for mask in (self.tissue, self.damaged)
+        tissue, damaged, imaged = (
+            resample(mask.astype(np.float32), self.space, spacing_um)[0]
+            for mask in (self.tissue, self.damaged, self.imaged)
         )
-        return replace(self, image=image, space=space, tissue=tissue >= 0.5, damaged=damaged >= 0.25)
+        return replace(
+            self, image=image, space=space, tissue=tissue >= 0.5, damaged=damaged >= 0.25, imaged=imaged >= 0.5
+        )
 
     def to_sample(self, points_um: npt.ArrayLike) -> Points:
         """(n, 3) um of the turned frame to the sample's own um."""
@@ -117,6 +128,7 @@ def prepare(
         image=image,
         tissue=tissue_mask(image),
         damaged=np.zeros(image.shape, dtype=np.bool_),
+        imaged=np.ones(image.shape, dtype=np.bool_),
         space=grid,
         turn=matrix,
         edges_um=VoxelSpace(spacing).extent_um(turned.shape),

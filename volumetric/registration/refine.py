@@ -80,9 +80,9 @@ def refined(
     for number, window in enumerate(windows):
         on_share(number / len(windows))
         seen = sample_through(moving.image, moving.space, back, order=3)
-        weight = fixed.weight * sample_through(moving.weight, moving.space, back)
+        known = sample_through(moving.weight, moving.space, back)
         moved = (
-            step(fixed.image, seen, weight, window)
+            step(fixed.image, seen, fixed.weight, known, window=window)
             * np.asarray(fixed.space.spacing_um, np.float32)[:, None, None, None]
         )
         correction = SmoothMap(np.eye(3, 4), moved, fixed.space)
@@ -91,28 +91,31 @@ def refined(
     return there, back
 
 
-def step(fixed: Image, seen: Image, weight: Image, window: float) -> Image:
+def step(fixed: Image, seen: Image, weight: Image, known: Image, *, window: float) -> Image:
     """The displacement in voxels, (3, Z, Y, X) float32, along which to look in `seen` for what `fixed` shows.
 
     Args:
         fixed: (Z, Y, X) float32 in 0 to 1.
         seen: the other image on the same grid.
-        weight: the same shape, 0 where one of them shows nothing.
+        weight: the same shape, 0 where `fixed` shows nothing that is to be matched.
+        known: the same shape, 0 where nothing is known of `seen`.
         window: sigma in voxels of the neighbourhood that moves as one.
     """
     with ThreadPoolExecutor(THREADS) as pool:
-        system = _normal_equations(fixed, seen, weight, window, pool)
+        system = _normal_equations(fixed, seen, weight, known, window=window, pool=pool)
         moved = np.empty((3, *fixed.shape), np.float32)
         list(pool.map(lambda z: _solve(system[:, z], moved[:, z]), range(len(fixed))))
         smooth = list(pool.map(lambda component: _smooth(component, SMOOTH), moved))
     return np.stack(smooth) * _ends(fixed.shape)
 
 
-def _normal_equations(fixed: Image, seen: Image, weight: Image, window: float, pool: ThreadPoolExecutor) -> Image:
+def _normal_equations(
+    fixed: Image, seen: Image, weight: Image, known: Image, *, window: float, pool: ThreadPoolExecutor
+) -> Image:
     """Least squares around every voxel: the upper half of the matrix, then the right side; (9, Z, Y, X)."""
-    line = _Line.fitted(fixed, seen, pool)
-    usual = _smooth(line.residual**2, window)
-    trust = line.explained * weight / (1 + line.residual**2 / (UNLIKE * usual + FLAT)) ** 2
+    line = _Line.fitted(fixed, seen, known, pool)
+    usual = _smooth(known * line.residual**2, window) / np.maximum(_smooth(known, window), FLAT)
+    trust = line.explained * weight * known / (1 + line.residual**2 / (UNLIKE * usual + FLAT)) ** 2
     slopes = list(
         pool.map(lambda axis: (np.gradient(fixed, axis=axis) + line.slope * np.gradient(seen, axis=axis)) / 2, range(3))
     )
@@ -138,10 +141,14 @@ class _Line:
     explained: Image
 
     @classmethod
-    def fitted(cls, fixed: Image, seen: Image, pool: ThreadPoolExecutor) -> _Line:
-        mean, mean_seen, square, square_seen, product = pool.map(
-            lambda image: _smooth(image, TONE), (fixed, seen, fixed**2, seen**2, fixed * seen)
+    def fitted(cls, fixed: Image, seen: Image, known: Image, pool: ThreadPoolExecutor) -> _Line:
+        """The line of the tones of what is known around a voxel (Knutsson and Westin, CVPR 1993)."""
+        share, *sums = pool.map(
+            lambda image: _smooth(known * image, TONE),
+            (np.ones_like(fixed), fixed, seen, fixed**2, seen**2, fixed * seen),
         )
+        share = np.maximum(share, FLAT)
+        mean, mean_seen, square, square_seen, product = (part / share for part in sums)
         covariance = product - mean * mean_seen
         slope = covariance / (square_seen - mean_seen**2 + FLAT)
         residual = fixed - mean - slope * (seen - mean_seen)

@@ -22,6 +22,7 @@ from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.align import Alignment, align
 from volumetric.registration.ants import RECIPES
+from volumetric.registration.linear import fit_linear
 from volumetric.registration.prepare import Prepared
 from volumetric.registration.refine import refined
 from volumetric.registration.view import sample_view, template_view, turned_back
@@ -49,6 +50,7 @@ def register(
     template: npt.NDArray[np.generic],
     atlas_space: VoxelSpace,
     *,
+    linear: npt.NDArray[np.float64] | None = None,
     preset: str = "standard",
     seed: int = 1,
     keep: Path | None = None,
@@ -60,8 +62,9 @@ def register(
         sample: the brain, turned and resampled to the atlas' orientation and resolution.
         template: (Z, Y, X) the atlas' reference image.
         atlas_space: its voxels, um.
+        linear: (3, 4), the linear part of the map from atlas um to the turned frame; found where it is not given.
         preset: `fast`, `standard` or `accurate`.
-        seed: of the voxels that the linear stages look at.
+        seed: of what ANTs does at random.
         keep: an existing folder for ANTs' own files (`fixed.nii.gz`, `moving.nii.gz`, `ants_*`; x, y, z in
             mm of the turned frame); they are thrown away without it.
         on_progress: told about every second how many of a hundred parts are done.
@@ -73,7 +76,9 @@ def register(
         raise InputError(f"unknown preset {preset!r}: expected one of {', '.join(RECIPES)}")
     if keep is not None and not keep.is_dir():
         raise OutputError(f"the folder for the transform files does not exist: {keep}")
-    start = time.monotonic()
+    began = time.monotonic()
+    if linear is None:
+        linear = fit_linear(sample, template, atlas_space).affine
     recipe = RECIPES[preset]
     spacing, finest = (
         um3(coarsening(template.shape, n) * step for step in atlas_space.spacing_um) for n in (recipe.largest, FINEST)
@@ -88,6 +93,7 @@ def register(
     found = align(
         fixed,
         moving,
+        linear=linear,
         preset=preset,
         seed=seed,
         keep=keep,
@@ -107,7 +113,7 @@ def register(
             on_share=lambda share: tell(by_ants + (1 - by_ants) * share),
         )
     back = back.resampled(atlas_space, index3(template.shape))
-    return Registration(there, back, preset, time.monotonic() - start)
+    return Registration(there, back, preset, time.monotonic() - began)
 
 
 def coarsening(shape: tuple[int, ...], largest: float) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from volumetric.geometry.space import Um3, VoxelSpace
+from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.registration.prepare import Prepared, even_light, normalise, resample, tissue_mask
 
 
@@ -27,6 +27,22 @@ class View:
     space: VoxelSpace
 
 
+def widened(view: View, margin: int) -> View:
+    """The view with empty voxels put around it, which count as its outermost ones do."""
+    origin = (o - margin * s for o, s in zip(view.space.origin_um, view.space.spacing_um, strict=True))
+    space = VoxelSpace(view.space.spacing_um, um3(origin))
+    return View(np.pad(view.image, margin), np.pad(view.weight, margin, mode="edge"), space)
+
+
+def continued(view: View) -> View:
+    """The view with the nearest voxel that counts in place of each that does not: what is smoothed stays as it is."""
+    unknown = view.weight <= 0
+    if not unknown.any():
+        return view
+    nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return View(view.image[tuple(nearest)], view.weight, view.space)
+
+
 def template_view(template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3) -> View:
     """The template on voxels of another size; its tissue counts."""
     image, grid = resample(normalise(template), space, spacing_um)
@@ -36,7 +52,9 @@ def template_view(template: npt.NDArray[np.generic], space: VoxelSpace, spacing_
 
 def sample_view(sample: Prepared) -> View:
     """The brain in the turned frame; all that was imaged and is not damaged counts."""
-    return View(even_light(sample.image, sample.mask), (~sample.damaged).astype(np.float32), sample.space)
+    return View(
+        even_light(sample.image, sample.tissue & ~sample.damaged), sample.matched.astype(np.float32), sample.space
+    )
 
 
 def turned_back(view: View, sample: Prepared) -> View:
