@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, LABELS, QUALITY, SAMPLE_TO_ATLAS
 from volumetric.blocks.telling import tell
 from volumetric.errors import InputError, RegistrationError
+from volumetric.findings import Finding, Grade
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.space import VoxelSpace
 from volumetric.registration import preflight, quality
+from volumetric.registration.image_findings import image_findings
 from volumetric.registration.landmarks import Landmarks, corrected
 from volumetric.registration.orientation_check import OrientationCheck, check_orientation_fit
-from volumetric.registration.prepare import Prepared, check_image, normalise, prepare
+from volumetric.registration.prepare import Prepared, prepare
 from volumetric.registration.register import register
 from volumetric.storage.atomic import read_json, remove, replacing, write_json
 from volumetric.storage.levels import plan_levels
@@ -63,10 +65,12 @@ class Job:
         Raises `InputError` for an image that shows nothing and for an orientation that is clearly wrong.
         """
         sample = self._prepared()
-        found = self._orientation_check()
+        found = self._orientation_check(sample)
+        findings = image_findings(sample, self._brain_um3)
         if found.better and not self.trust_orientation:
-            raise InputError(_wrong_orientation(found))
+            raise InputError(_wrong_orientation(found) + _seen_too(findings))
         warnings = [
+            *(finding.text for finding in findings if finding.grade is not Grade.GOOD),
             *preflight.size_warnings(sample.edges_um, self.atlas.space.extent_um(self.atlas.shape)),
             *preflight.voxel_warnings(self.volume.space.spacing_um),
             *preflight.cut_warnings(sample.tissue, self.atlas.orientation),
@@ -83,6 +87,7 @@ class Job:
             )
         return {
             "warnings": warnings,
+            "findings": [finding.as_json() for finding in findings],
             "orientation_checked": found.is_credible and not found.better,
             "left_right_checked": found.is_credible and found.sees_left_and_right,
         }
@@ -135,7 +140,7 @@ class Job:
         image, tissue = sample.back.apply(sample.image), sample.back.apply(sample.mask)
         template = quality.sample_through(self.atlas.template, self.atlas.space, there)
         figures = quality.Figures(
-            ncc_in_mask=quality.ncc_in_mask(image, template, inside),
+            ncc_in_mask=quality.ncc_in_mask(image, template, inside & ~sample.back.apply(sample.bright)),
             mask_dice=quality.mask_dice(tissue, inside),
             folding_fraction=quality.folding_fraction(there, inside),
             inverse_consistency_um=quality.inverse_consistency_um(there, back, inside, np.random.default_rng(0)),
@@ -159,6 +164,7 @@ class Job:
             "landmarks": made["landmarks"],
             "excluded_share": round(float(1 - sample.mask.sum() / sample.tissue.sum()), 4),
             "warnings": [*checked["warnings"], *doubts, *faults],
+            "findings": checked["findings"],
             "volume": {
                 "shape": list(self.volume.shape),
                 "spacing_um": list(self.volume.space.spacing_um),
@@ -173,6 +179,7 @@ class Job:
             raise RegistrationError(
                 f"the registration is beyond use: {'; '.join(faults)}. Look at {self.out / 'overlay.png'}: a wrong "
                 "voxel size or channel shows there. If it is right all the same, repeat the command with --keep-poor"
+                + _seen_too(map(Finding.from_json, checked["findings"]))
             )
         remove(self.out / REJECTED)
         write_json(self.out / QUALITY, found)
@@ -189,15 +196,18 @@ class Job:
             atlas.orientation,
             atlas.space.spacing_um,
             exclusion=self.exclusion,
+            brain_um3=self._brain_um3,
         )
 
-    def _orientation_check(self) -> OrientationCheck:
-        last = len(self.volume.levels) - 1
-        image = self.volume.read(Box.of_shape(self.volume.levels[last].shape), last, self.channel)
-        check_image(image)
+    @property
+    def _brain_um3(self) -> float:
+        """Volume of the atlas' brain."""
+        return float(np.count_nonzero(self.atlas.annotation) * np.prod(self.atlas.space.spacing_um))
+
+    def _orientation_check(self, sample: Prepared) -> OrientationCheck:
         return check_orientation_fit(
-            normalise(image),
-            self.volume.levels[last].space,
+            sample.back.apply(sample.brain),
+            sample.sample_grid,
             self.orientation,
             template=self.atlas.template,
             template_space=self.atlas.space,
@@ -227,6 +237,11 @@ def _wrong_orientation(found: OrientationCheck) -> str:
         f"correlation {found.scores[best]:.2f} against {found.scores[found.declared]:.2f}. Give --orientation {best}; "
         f"if you know that {found.declared} is right, repeat with --trust-orientation"
     )
+
+
+def _seen_too(findings: Iterable[Finding]) -> str:
+    """What was noticed of an image that is refused: it may be the reason."""
+    return "".join(f". Of the image: {finding.text}" for finding in findings)
 
 
 def _unit(rgb: tuple[int, int, int]) -> tuple[float, float, float]:

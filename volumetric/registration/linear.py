@@ -15,7 +15,8 @@ from scipy import ndimage
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.registration.affine import Fitted, fit_affine
 from volumetric.registration.placement import Placement, Template, boxed
-from volumetric.registration.prepare import Prepared, resample
+from volumetric.registration.prepare import Prepared
+from volumetric.registration.resample import resample
 from volumetric.registration.view import View, sample_view, template_view
 
 SIGMAS = (1.0, 0.5)

@@ -17,7 +17,8 @@ from scipy import fft, ndimage
 
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.space import Points, Um3, VoxelSpace, um3
-from volumetric.registration.prepare import Prepared, normalise, resample
+from volumetric.registration.prepare import Prepared, normalise
+from volumetric.registration.resample import resample
 
 Image = npt.NDArray[np.float32]
 
@@ -70,7 +71,7 @@ def boxed(sample: Prepared) -> tuple[Image, VoxelSpace]:
     """The image of a brain within the box around its tissue, and where its voxels lie: a window without a frame."""
     where = np.argwhere(sample.mask)
     box = Box(index3(where.min(axis=0)), index3(where.max(axis=0) + 1))
-    return sample.image[box.slices], VoxelSpace(sample.space.spacing_um, um3(sample.space.to_um([box.start])[0]))
+    return sample.brain[box.slices], VoxelSpace(sample.space.spacing_um, um3(sample.space.to_um([box.start])[0]))
 
 
 class Template:

@@ -16,18 +16,23 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Index3, index3
+from volumetric.geometry.box import index3
 from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.orientation import AxisMap
 from volumetric.geometry.space import Points, Um3, VoxelSpace, um3
+from volumetric.registration.body import CUBE, Body, Light, completed, find_body
+from volumetric.registration.resample import resample, sampled, share
 
 EVEN_VOX = 6.0
 """Width in atlas voxels of the neighbourhood whose light is made even (5 to 8 give alike results)."""
 
 FLAT_SHARE = 0.3
 
-CLIP_QUANTILE = 0.995
-"""Labelled cells and bright debris lie above it; the tissue's own contrast lies below."""
+COVERED = 0.25
+"""Share of a voxel from which what covers it has it."""
+
+NEAR_VOX = 1
+"""Voxels of the outline's grid around it in which tissue is still looked for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Prepared:
         tissue: (Z, Y, X) bool, all of it.
         damaged: (Z, Y, X) bool, what the user excluded, tissue or not.
         imaged: (Z, Y, X) bool, false behind the cuts of a brain of which a part was imaged.
+        bright: (Z, Y, X) bool, what is brighter than any tissue: it hides what is beneath.
+        body: the brain as it was found, in the turned frame.
         space: where the image's voxels lie in the turned frame, um.
         turn: (3, 4) float64 affine from the sample's own um to the turned frame; a permutation with flips.
         edges_um: physical edge lengths of the imaged volume along the turned axes.
@@ -49,6 +56,8 @@ class Prepared:
     tissue: npt.NDArray[np.bool_]
     damaged: npt.NDArray[np.bool_]
     imaged: npt.NDArray[np.bool_]
+    bright: npt.NDArray[np.bool_]
+    body: Body
     space: VoxelSpace
     turn: npt.NDArray[np.float64]
     edges_um: Um3
@@ -66,17 +75,27 @@ class Prepared:
         matched: npt.NDArray[np.bool_] = self.imaged & ~self.damaged
         return matched
 
+    @property
+    def brain(self) -> npt.NDArray[np.float32]:
+        """The image of the tissue alone; 0 around it, where it is damaged and where a bright object hides it."""
+        return np.where(self.mask & ~self.bright, self.image, np.float32(0))
+
     def at(self, spacing_um: Um3) -> Prepared:
         """The same brain with other voxels; one of which a quarter is damaged is."""
         if spacing_um == self.space.spacing_um:
             return self
         image, space = resample(self.image, self.space, spacing_um)
-        tissue, damaged, imaged = (
-            resample(mask.astype(np.float32), self.space, spacing_um)[0]
-            for mask in (self.tissue, self.damaged, self.imaged)
+        tissue, damaged, bright, imaged = (
+            share(mask, self.space, spacing_um) for mask in (self.tissue, self.damaged, self.bright, self.imaged)
         )
         return replace(
-            self, image=image, space=space, tissue=tissue >= 0.5, damaged=damaged >= 0.25, imaged=imaged >= 0.5
+            self,
+            image=image,
+            space=space,
+            tissue=tissue >= 0.5,
+            damaged=damaged >= COVERED,
+            bright=bright >= COVERED,
+            imaged=imaged >= 0.5,
         )
 
     def to_sample(self, points_um: npt.ArrayLike) -> Points:
@@ -101,6 +120,7 @@ def prepare(
     atlas_spacing_um: Um3,
     *,
     exclusion: Exclusion | None = None,
+    brain_um3: float | None = None,
 ) -> Prepared:
     """Turn and resample one pyramid level to the atlas' orientation and resolution.
 
@@ -110,7 +130,8 @@ def prepare(
         orientation: of the level, three letters.
         atlas_orientation: to turn to.
         atlas_spacing_um: voxel size of the result.
-        exclusion: damaged tissue, in the sample's um: it is no part of the mask.
+        exclusion: damaged tissue, in the sample's um: it counts neither in the normalisation nor in the mask.
+        brain_um3: volume of a whole brain of the atlas, by which it is told from other large bodies.
 
     Raises `InputError` for an image that is not three-dimensional, not finite or constant.
     """
@@ -121,27 +142,70 @@ def prepare(
     matrix = turn.matrix(extent)
     matrix[:, 3] -= matrix[:, :3] @ np.asarray(space.origin_um)
 
-    turned = turn.apply(normalise(level))
-    spacing = um3(turn.reorder(space.spacing_um))
-    image, grid = resample(turned, VoxelSpace(spacing), atlas_spacing_um)
-    whole = Prepared(
-        image=image,
-        tissue=tissue_mask(image),
-        damaged=np.zeros(image.shape, dtype=np.bool_),
-        imaged=np.ones(image.shape, dtype=np.bool_),
-        space=grid,
+    frame = VoxelSpace(um3(turn.reorder(space.spacing_um)))
+    out = None if exclusion is None else turn.apply(exclusion.on(space, shape).mask)
+    seen = see(turn.apply(level), frame, atlas_spacing_um, excluded=out, brain_um3=brain_um3)
+    prepared = Prepared(
+        image=seen.image,
+        tissue=seen.tissue,
+        damaged=seen.excluded,
+        bright=seen.hidden,
+        body=seen.body,
+        imaged=np.ones(seen.image.shape, dtype=np.bool_),
+        space=seen.space,
         turn=matrix,
-        edges_um=VoxelSpace(spacing).extent_um(turned.shape),
+        edges_um=frame.extent_um(turn.apply(level).shape),
         back=AxisMap.between(atlas_orientation, orientation),
     )
-    if exclusion is None:
-        return whole
-    points = grid.to_um(np.indices(image.shape).reshape(3, -1).T)  # of the turned frame
-    damaged = exclusion.at(whole.to_sample(points)).reshape(image.shape)
-    prepared = replace(whole, damaged=damaged)
     if not prepared.mask.any():
         raise InputError("no tissue is left to register: the excluded part covers all of it")
     return prepared
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image on another grid, and what of it is tissue.
+
+    Args:
+        image: (Z, Y, X) float32 in 0 to 1.
+        tissue: bool, the same shape.
+        hidden: bool, where it is brighter than any tissue.
+        excluded: bool, what says nothing.
+        body: the brain in it.
+        space: the voxels.
+    """
+
+    image: npt.NDArray[np.float32]
+    tissue: npt.NDArray[np.bool_]
+    hidden: npt.NDArray[np.bool_]
+    excluded: npt.NDArray[np.bool_]
+    body: Body
+    space: VoxelSpace
+
+
+def see(
+    level: npt.NDArray[np.generic],
+    space: VoxelSpace,
+    spacing_um: Um3,
+    *,
+    excluded: npt.NDArray[np.bool_] | None = None,
+    brain_um3: float | None = None,
+) -> Seen:
+    """Find the brain in an image, normalise it by the brain's light, and bring both to another voxel size.
+
+    Args:
+        level: (Z, Y, X) real numbers.
+        space: its voxels.
+        spacing_um: voxel size of the result.
+        excluded: (Z, Y, X) bool, voxels that say nothing.
+        brain_um3: volume of a whole brain.
+    """
+    body = find_body(level, space, excluded=excluded, brain_um3=brain_um3)
+    image, grid = resample(normalise(level, body.light), space, spacing_um)
+    hidden = share(body.light.upright(level) > body.light.fence, space, spacing_um) >= COVERED
+    out = np.zeros(image.shape, dtype=np.bool_) if excluded is None else share(excluded, space, spacing_um) >= COVERED
+    tissue = tissue_on(image, grid, body, hidden=hidden, excluded=out)
+    return Seen(image, tissue, hidden, out, body, grid)
 
 
 def check_image(level: npt.NDArray[np.generic]) -> None:
@@ -155,19 +219,17 @@ def check_image(level: npt.NDArray[np.generic]) -> None:
         raise InputError(f"the image to register is constant ({low}): is it the right channel and level?")
 
 
-def normalise(level: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """The image as float32 from 0 (1st per cent) to 1 (99.5th), clipped; quantiles of non-zero voxels.
+def normalise(level: npt.NDArray[np.generic], light: Light | None = None) -> npt.NDArray[np.float32]:
+    """The image as float32 from 0 (the dark around the tissue) to 1 (its fence), clipped; upright.
 
-    Padding with zeros, common around slices, must not move the quantiles. Where fewer than two values are
-    left between the quantiles the whole range is used.
+    Args:
+        level: real numbers.
+        light: of its tissue; found where it is not given, as if the voxels were cubes.
     """
-    image = level.astype(np.float32)
-    seen = image[image != 0]
-    low, high = (float(q) for q in np.quantile(seen, [0.01, CLIP_QUANTILE]))
-    if low >= high:
-        low, high = float(image.min()), float(image.max())
-    image -= np.float32(low)
-    image /= np.float32(high - low)
+    light = light or find_body(level, VoxelSpace((1.0, 1.0, 1.0))).light
+    image = light.upright(level)
+    image -= np.float32(light.dark)
+    image /= np.float32(light.fence - light.dark)
     return np.clip(image, 0, 1, out=image)
 
 
@@ -190,58 +252,37 @@ def even_light(image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> n
     return even
 
 
-def resample(
-    image: npt.NDArray[np.float32], space: VoxelSpace, spacing_um: Um3
-) -> tuple[npt.NDArray[np.float32], VoxelSpace]:
-    """The image on a grid of another voxel size that covers the same volume, centred on it.
+def tissue_on(
+    image: npt.NDArray[np.float32],
+    space: VoxelSpace,
+    body: Body,
+    *,
+    hidden: npt.NDArray[np.bool_],
+    excluded: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """The mask of a body on a grid that is finer than its outline, holes filled.
 
-    A Gaussian first removes what the coarser grid cannot hold: the variance of a box as wide as a new voxel
-    less that of an old one. Linear interpolation then; beyond the last centre the edge value holds.
+    Args:
+        image: (Z, Y, X), normalised.
+        space: its voxels, in the frame of the body.
+        body: the brain.
+        hidden: the same shape, voxels with another light than the tissue's: each takes after the nearest other one.
+        excluded: the same shape: what is tissue there is told by its light, and leads to no other.
     """
-    ratio = np.asarray(spacing_um) / np.asarray(space.spacing_um)
-    sigma = np.sqrt(np.maximum(ratio**2 - 1, 0) / 12)
-    if np.any(sigma > 0):
-        image = ndimage.gaussian_filter(image, sigma, mode="nearest")
-    shape = grid_shape(space.extent_um(image.shape), spacing_um)
-    first = [(n - 1) / 2 - (m - 1) / 2 * r for n, m, r in zip(image.shape, shape, ratio, strict=True)]
-    out = ndimage.affine_transform(
-        image, np.diag(ratio), offset=first, output_shape=shape, order=1, mode="nearest", output=np.float32
-    )
-    origin = um3(o + s * f for o, s, f in zip(space.origin_um, space.spacing_um, first, strict=True))
-    return out, VoxelSpace(um3(spacing_um), origin)
-
-
-def grid_shape(edges_um: Um3, spacing_um: Um3) -> Index3:
-    """Fewest voxels of `spacing_um` that cover the edges, to within a thousandth of a voxel."""
-    return index3(max(1, int(np.ceil(edge / step - 1e-3))) for edge, step in zip(edges_um, spacing_um, strict=True))
-
-
-def tissue_mask(image: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """The largest bright body of the smoothed image, holes filled.
-
-    Half of Otsu's threshold is used: within a brain dark tissue (ventricles' walls, white matter) lies between
-    the background and the bulk.
-    """
-    smooth = ndimage.gaussian_filter(image, 1.0)
-    if smooth.min() == smooth.max():
-        return np.ones(image.shape, dtype=np.bool_)
-    foreground = smooth > otsu_threshold(smooth) / 2
-    labels, n = ndimage.label(foreground)
+    near = ndimage.binary_dilation(body.outline, CUBE, iterations=NEAR_VOX).astype(np.float32)
+    light = body.light
+    known = (~hidden).astype(np.float32)
+    smooth = ndimage.gaussian_filter(image * known, 1.0) / np.maximum(ndimage.gaussian_filter(known, 1.0), 1e-3)
+    bright = smooth > (light.edge - light.dark) / (light.fence - light.dark)
+    foreground = completed(bright, hidden) & (sampled(near, body.space, space, index3(image.shape)) > 0.5)
+    labels, n = ndimage.label(foreground & ~excluded)
     if n == 0:
-        return np.ones(image.shape, dtype=np.bool_)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    mask: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(labels == int(sizes.argmax()))
+        return foreground
+    outline = sampled(body.outline.astype(np.float32), body.space, space, index3(image.shape)) > 0.5
+    sizes, within = np.bincount(labels.ravel()), np.bincount(labels[outline], minlength=n + 1)
+    brain = within > sizes / 2
+    brain[0] = False
+    sure = brain[labels]
+    whole, _ = ndimage.label(sure | (foreground & excluded))
+    mask: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(np.isin(whole, np.unique(whole[sure])))
     return mask
-
-
-def otsu_threshold(image: npt.NDArray[np.float32]) -> float:
-    """The value that splits the histogram into the two best separated classes (Otsu 1979)."""
-    counts, edges = np.histogram(image, bins=256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below, above = np.cumsum(counts)[:-1], np.cumsum(counts[::-1])[::-1][1:]
-    sums = np.cumsum(counts * centres)
-    mean_below = sums[:-1] / np.maximum(below, 1)
-    mean_above = (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    between = below.astype(np.float64) * above * (mean_below - mean_above) ** 2
-    return float(edges[1 + int(between.argmax())])

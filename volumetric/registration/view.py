@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from volumetric.geometry.space import Um3, VoxelSpace, um3
-from volumetric.registration.prepare import Prepared, even_light, normalise, resample, tissue_mask
+from volumetric.registration.prepare import Prepared, even_light, see
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def continued(view: View) -> View:
 
 def template_view(template: npt.NDArray[np.generic], space: VoxelSpace, spacing_um: Um3) -> View:
     """The template on voxels of another size; its tissue counts."""
-    image, grid = resample(normalise(template), space, spacing_um)
-    mask = tissue_mask(image)
-    return View(even_light(image, mask), ndimage.gaussian_filter(mask.astype(np.float32), 1.0), grid)
+    seen = see(template, space, spacing_um)
+    weight = ndimage.gaussian_filter(seen.tissue.astype(np.float32), 1.0)
+    return View(even_light(seen.image, seen.tissue), weight, seen.space)
 
 
 def sample_view(sample: Prepared) -> View:
