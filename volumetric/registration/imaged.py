@@ -7,7 +7,7 @@ beyond. What lies behind a cut, be it the end of the file or a blank half, was n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -102,6 +102,20 @@ def imaged_part(
     shares = (_share(left, placement, atlas_space), _share(right, placement, atlas_space))
     part, side = _named(*shares)
     return Imaged(part, side, shares, tuple(cuts), mask)
+
+
+def declared_part(found: Imaged, declared: Part | None) -> Imaged:
+    """What was found, with what the user knows put over it.
+
+    Of a brain that is declared whole nothing is masked but what lies beyond the image itself.
+    """
+    if declared is None or declared == found.part:
+        return found
+    if declared == "whole":
+        ends = np.zeros(found.mask.shape, dtype=np.bool_)
+        ends[1:-1, 1:-1, 1:-1] = True
+        return replace(found, part="whole", side="both", mask=found.mask | ends)
+    return replace(found, part=declared, side=found.side if declared == "part" else declared)
 
 
 def _named(left: float, right: float) -> tuple[Part, Side]:

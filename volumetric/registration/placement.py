@@ -34,6 +34,9 @@ SCALE_DOUBT = 0.1
 """What the logarithm of a scale takes from its score: a small window fits many scales about alike, and brains of one
 kind are of about one size."""
 
+APART = 3
+"""Voxels between a best place and its rival."""
+
 SEEN_SPREAD = 0.25
 """Least standard deviation of the template under the window, in parts of the whole template's: empty space fits nothing."""
 
@@ -47,6 +50,8 @@ class Placement:
         scale: lengths of the sample in those of the atlas.
         affine: (3, 4), atlas um to um of the window's own axes, turned as the atlas.
         low_um, high_um: outer edges of the window in the atlas.
+        rival: best correlation farther away than a fuzzy maximum reaches.
+        rival_um: how far away, um of the atlas.
     """
 
     score: float
@@ -54,6 +59,8 @@ class Placement:
     affine: npt.NDArray[np.float64]
     low_um: Um3
     high_um: Um3
+    rival: float
+    rival_um: float
 
     @property
     def merit(self) -> float:
@@ -100,11 +107,19 @@ class Template:
         shown: Image = ndimage.map_coordinates(self.image, index, order=0, mode="constant")
         return shown
 
+    def best_correlation(self, window: Image) -> float:
+        """Of a window of voxels as large as the template's, at the best of all shifts."""
+        return float(self._correlation(window.astype(np.float64)).max())
+
     def _place(self, image: Image, space: VoxelSpace, scale: float) -> Placement:
         step = self.step_um * scale
         window, grid = resample(image, space, um3((step,) * 3))
         scores = self._correlation(window.astype(np.float64))
         best = np.unravel_index(int(scores.argmax()), scores.shape)
+        near = tuple(slice(max(0, int(at) - APART), int(at) + APART + 1) for at in best)
+        elsewhere = scores.copy()
+        elsewhere[near] = -1
+        rival = np.unravel_index(int(elsewhere.argmax()), scores.shape)
         first = np.asarray(best) - (np.asarray(window.shape) - 1)
         low = np.asarray(self.space.origin_um) + (first - 0.5) * self.step_um
         origin = np.asarray(grid.origin_um) - scale * (low + 0.5 * self.step_um)
@@ -114,6 +129,8 @@ class Template:
             np.column_stack([scale * np.eye(3), origin]),
             um3(low),
             um3(low + np.asarray(window.shape) * self.step_um),
+            float(elsewhere[rival]),
+            float(np.linalg.norm(np.subtract(rival, best)) * self.step_um),
         )
 
     def _correlation(self, window: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
