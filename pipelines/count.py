@@ -206,7 +206,8 @@ def _record(job: Job, resources: Resources) -> dict[str, Any]:
             "orientation": other.orientation,
         },
         "atlas": {
-            "name": job.atlas.name,
+            **job.atlas.record,
+            "given": job.config.atlas,
             "orientation": job.atlas.orientation,
             "resolution_um": list(job.atlas.space.spacing_um),
         },

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from volumetric.atlas.atlas import HEMISPHERES, Atlas
+from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.counts import Extent, region_table
 from volumetric.atlas.folder import write_atlas_folder
+from volumetric.atlas.sides import HEMISPHERES
 from volumetric.atlas.tally import tally
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.phantom.atlas import procedural_atlas

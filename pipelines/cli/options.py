@@ -18,7 +18,11 @@ Orientation = Annotated[
     str | None,
     typer.Option(help="Three letters: the side on which slices, rows and columns start, for example psl or asr."),
 ]
-_atlas = typer.Option("--atlas", metavar="NAME_OR_DIR", help="A BrainGlobe atlas name, or an atlas folder.")
+_atlas = typer.Option(
+    "--atlas",
+    metavar="NAME_OR_DIR",
+    help="A BrainGlobe atlas name, NAME==VERSION for one version of it, or an atlas folder.",
+)
 AtlasName = Annotated[str, _atlas]
 MaybeAtlas = Annotated[str | None, _atlas]
 AtlasDir = Annotated[

@@ -17,6 +17,7 @@ from pipelines.report.anatomy import View, views
 from pipelines.report.picture import HALO, INK, length_text, round_length, scale_bar, thousands
 from pipelines.report.planes import borders
 from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.ontology import RegionIds
 from volumetric.statistics.level import divisions
 
 Image = npt.NDArray[Any]
@@ -72,11 +73,11 @@ def planes_figure(maps: Maps, atlas: Atlas) -> Figure:
     return figure
 
 
-def _parts(atlas: Atlas, annotation: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _parts(atlas: Atlas, annotation: RegionIds) -> RegionIds:
     """The annotation with every region as the large part of the brain that holds it."""
     labels, voxel_label = np.unique(annotation, return_inverse=True)
     part = divisions(parents(atlas.ontology), [int(i) for i in labels if i], OUTLINED)
-    table = np.array([part.get(int(label), 0) for label in labels], dtype=np.uint32)
+    table = np.array([part.get(int(label), 0) for label in labels], dtype=annotation.dtype)
     return table[voxel_label.reshape(annotation.shape)]
 
 

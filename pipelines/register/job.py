@@ -16,7 +16,7 @@ from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, LABELS, QUALITY, SAMPLE_TO_ATLAS
 from volumetric.blocks.telling import tell
 from volumetric.errors import InputError, RegistrationError
-from volumetric.findings import Finding, Grade
+from volumetric.findings import Finding, Grade, Verdict
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.space import VoxelSpace
@@ -71,6 +71,7 @@ class Job:
             raise InputError(_wrong_orientation(found) + _seen_too(findings))
         warnings = [
             *(finding.text for finding in findings if finding.grade is not Grade.GOOD),
+            *Verdict.of(self.atlas.findings).doubts,
             *preflight.size_warnings(sample.edges_um, self.atlas.space.extent_um(self.atlas.shape)),
             *preflight.voxel_warnings(self.volume.space.spacing_um),
             *preflight.cut_warnings(sample.tissue, self.atlas.orientation),
@@ -171,7 +172,7 @@ class Job:
                 "origin_um": list(self.volume.space.origin_um),
                 "orientation": self.volume.orientation,
             },
-            "atlas": {"name": self.atlas.name, "given": self.atlas_given, "identity": self.atlas.identity},
+            "atlas": {**self.atlas.record, "given": self.atlas_given},
             "identity": self.identity,
         }
         if faults and not self.keep_poor:

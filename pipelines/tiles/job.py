@@ -17,8 +17,8 @@ from pipelines.tiles.config import Config
 from pipelines.tiles.figure import Scene, overview_figure
 from pipelines.tiles.labels import Labels
 from pipelines.tiles.tables import COLUMNS, sets_table, summary, with_sets
-from volumetric.atlas.atlas import HEMISPHERES
 from volumetric.atlas.selection import owners
+from volumetric.atlas.sides import HEMISPHERES
 from volumetric.blocks.plan import Facts
 from volumetric.blocks.telling import tell
 from volumetric.geometry.box import Box, Index3

@@ -13,7 +13,7 @@ import tifffile
 import volumetric
 from pipelines.cli import main
 from tests.small_brain import SETTINGS, Files, write_coarse_atlas, write_files
-from volumetric.atlas.atlas import LEFT
+from volumetric.atlas.sides import LEFT
 from volumetric.registration import quality
 
 

@@ -15,11 +15,12 @@ from matplotlib.image import imread
 from pipelines.cli import main
 from pipelines.config import make
 from pipelines.tiles import Config, job
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
+from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.folder import write_atlas_folder
 from volumetric.atlas.label_view import labels_in
 from volumetric.atlas.ontology import Ontology, Region
 from volumetric.atlas.registered import open_registration
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.detection.tileset import read_tiles
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from volumetric.atlas import folder as folder_module
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
-from volumetric.atlas.folder import read_atlas_folder, symmetric_hemispheres, write_atlas_folder
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.folder import read_atlas_folder, write_atlas_folder
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.sides import LEFT, RIGHT, symmetric_hemispheres
 from volumetric.errors import InputError, OutputError
 from volumetric.geometry.space import VoxelSpace
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from volumetric.atlas import labels as labels_module
 from volumetric.atlas.atlas import Atlas
-from volumetric.atlas.folder import symmetric_hemispheres
 from volumetric.atlas.labels import assign, labels_on_grid
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.sides import symmetric_hemispheres
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 

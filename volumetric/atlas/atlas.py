@@ -9,16 +9,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.ontology import Ontology, RegionIds
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.errors import InputError
+from volumetric.findings import Finding
 from volumetric.geometry.interpolate import nearest
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import VoxelSpace, um3
-
-LEFT, RIGHT = 1, 2
-"""Hemisphere codes, BrainGlobe's."""
-
-HEMISPHERES = {LEFT: "left", RIGHT: "right"}
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,11 @@ class Atlas:
         space: spacing in um; voxel (0, 0, 0) lies at the origin.
         orientation: three letters.
         template: (Z, Y, X) uint16 or float32 reference image.
-        annotation: (Z, Y, X) uint32 region ids, 0 outside the brain.
+        annotation: (Z, Y, X) region ids, uint32, or uint64 where an id needs it; 0 outside the brain.
         hemispheres: (Z, Y, X) uint8, 1 left, 2 right wherever a region is.
         ontology: every id of the annotation has its row there.
+        version: as it is published, where that is known.
+        findings: what was noticed when it was opened.
 
     Raises `InputError` for shapes that differ, ids without a row and regions without a side.
     """
@@ -41,9 +40,11 @@ class Atlas:
     space: VoxelSpace
     orientation: str
     template: npt.NDArray[np.generic] = field(repr=False)
-    annotation: npt.NDArray[np.uint32] = field(repr=False)
+    annotation: RegionIds = field(repr=False)
     hemispheres: npt.NDArray[np.uint8] = field(repr=False)
     ontology: Ontology = field(repr=False)
+    version: str | None = None
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         check_orientation(self.orientation)
@@ -58,6 +59,8 @@ class Atlas:
                 f"atlas {self.name!r}: {len(missing)} annotated ids have no row in its structure list, "
                 f"for example {sorted(missing)[:5]}; the annotation and the list must be of one version of the atlas"
             )
+        if max(self.ontology.ids, default=0) > np.iinfo(self.annotation.dtype).max:
+            raise InputError(f"atlas {self.name!r}: {self.annotation.dtype} cannot hold the ids of its structures")
         sideless = (self.hemispheres != LEFT) & (self.hemispheres != RIGHT) & (self.annotation > 0)
         if np.any(sideless):
             raise InputError(
@@ -77,12 +80,18 @@ class Atlas:
 
     @cached_property
     def identity(self) -> str:
-        """A digest of everything that changes a result: arrays, spacing, orientation and structure ids."""
-        facts = (self.space.spacing_um, self.orientation, self.shape, self.ontology.ids)
+        """A digest of everything that changes a result: arrays, spacing, orientation and the hierarchy of regions."""
+        rows = [(r.region_id, r.acronym, r.name, r.parent_id) for r in self.ontology.regions]
+        facts = (self.space.spacing_um, self.orientation, self.shape, rows)
         content = hashlib.sha256(repr(facts).encode())
         for array in (self.template, self.annotation, self.hemispheres):
             content.update(np.ascontiguousarray(array).tobytes())
         return content.hexdigest()
+
+    @property
+    def record(self) -> dict[str, str | None]:
+        """Which atlas it is, as results keep it."""
+        return {"name": self.name, "identity": self.identity, "version": self.version}
 
     def scaled(self, scale: float) -> Atlas:
         """The same atlas with every length multiplied by `scale`; arrays are shared."""
@@ -91,6 +100,6 @@ class Atlas:
         spacing = um3(s * scale for s in self.space.spacing_um)
         return replace(self, name=f"{self.name} x {scale:g}", space=VoxelSpace(spacing))
 
-    def lookup(self, points_um: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
+    def lookup(self, points_um: npt.NDArray[np.float64]) -> tuple[RegionIds, npt.NDArray[np.uint8]]:
         """Region id and hemisphere of (n, 3) atlas points in um, nearest voxel; 0 outside the array."""
         return nearest(self.annotation, points_um, self.space), nearest(self.hemispheres, points_um, self.space)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from volumetric.atlas.atlas import HEMISPHERES
 from volumetric.atlas.labels import Assignment
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.sides import HEMISPHERES
 from volumetric.errors import InputError
 from volumetric.points.table import COLUMNS
 
@@ -30,7 +29,7 @@ class Acronyms:
         ids = np.sort(np.asarray(ontology.ids, dtype=np.int64))
         return cls(ids, pa.array([ontology[int(i)].acronym for i in ids], pa.string()))
 
-    def __call__(self, region_id: npt.NDArray[np.integer[Any]]) -> pa.Array:
+    def __call__(self, region_id: npt.NDArray[np.int64]) -> pa.Array:
         """The acronym of each of (n,) ids of the atlas, null for 0."""
         return _named(np.searchsorted(self.ids, region_id), self.names, region_id > 0)
 
@@ -40,11 +39,11 @@ def with_regions(cells: pa.Table, found: Assignment, acronyms: Acronyms) -> pa.T
 
     Raises `InputError` where a column of the cells themselves is missing.
     """
-    inside = found.in_atlas
+    inside, region_id = found.in_atlas, found.region_id.astype(np.int64)
     sides = pa.array([HEMISPHERES[code] for code in sorted(HEMISPHERES)])
     columns = {
-        "region_id": pa.array(found.region_id.astype(np.int64)),
-        "acronym": acronyms(found.region_id),
+        "region_id": pa.array(region_id),
+        "acronym": acronyms(region_id),
         "hemisphere": _named(found.hemisphere.astype(np.int64) - min(HEMISPHERES), sides, inside),
         "in_atlas": pa.array(inside),
         **{

@@ -1,6 +1,6 @@
 """The plain atlas folder: a JSON header, a JSON list of structures and TIFF stacks.
 
-    metadata.json     name, orientation, resolution (um), shape, symmetric
+    metadata.json     name, orientation, resolution (um), shape, symmetric, version
     structures.json   [{id, acronym, name, structure_id_path, rgb_triplet}, ...], parents before children
     reference.tiff    the template
     annotation.tiff   region ids, 0 outside the brain
@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
-from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.assemble import assemble
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.resolution import atlas_space
+from volumetric.atlas.sides import LEFT, RIGHT, symmetric_hemispheres
 from volumetric.errors import InputError, OutputError
-from volumetric.geometry.box import Index3
+from volumetric.geometry.box import Index3, index3
 from volumetric.geometry.orientation import check_orientation
-from volumetric.geometry.space import VoxelSpace, um3
 
 METADATA, STRUCTURES = "metadata.json", "structures.json"
 TEMPLATE, ANNOTATION, SIDES = "reference.tiff", "annotation.tiff", "hemispheres.tiff"
@@ -43,33 +43,48 @@ def read_atlas_folder(path: str | Path) -> Atlas:
             f"{folder} is not an atlas folder: {', '.join(absent)} not found there; expected {METADATA}, "
             f"{STRUCTURES}, {TEMPLATE} and {ANNOTATION}"
         )
-    header = _read_json(folder / METADATA)
-    try:
-        name, orientation = str(header["name"]), check_orientation(header["orientation"])
-        space = VoxelSpace(um3(header["resolution"]))
-        regions = tuple(region_from_record(record) for record in _read_json(folder / STRUCTURES))
-        symmetric = bool(header.get("symmetric", False))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder}: {METADATA} or {STRUCTURES} cannot be used: {error!r}") from error
-    annotation = as_region_ids(tifffile.imread(folder / ANNOTATION), name)
-    if (folder / SIDES).is_file():
-        sides = tifffile.imread(folder / SIDES).astype(np.uint8)
-    elif symmetric:
-        z, y, x = annotation.shape
-        sides = symmetric_hemispheres((z, y, x), orientation)
-    else:
-        raise InputError(
-            f"{folder} does not say which side is left: add {SIDES} ({LEFT} left, {RIGHT} right), or, for an atlas "
-            f'whose halves meet in the middle of the volume, `"symmetric": true` to {METADATA}'
-        )
-    return Atlas(
+    header, records = _read_json(folder / METADATA), _read_json(folder / STRUCTURES)
+    lacking = [
+        key for key in ("name", "orientation", "resolution") if not isinstance(header, dict) or key not in header
+    ]
+    if lacking or not isinstance(records, list):
+        what = f"{METADATA} does not state {', '.join(lacking)}" if lacking else f"{STRUCTURES} is no list"
+        raise InputError(f"{folder}: {what}. Expected a JSON object with name, orientation and resolution (um)")
+    name, orientation = str(header["name"]), check_orientation(str(header["orientation"]))
+    shape = _shape(folder / ANNOTATION)
+    stated = header.get("shape", shape)
+    if list(stated) != list(shape):
+        raise InputError(f"{folder}: {METADATA} says the shape is {stated}, but {ANNOTATION} has {list(shape)} voxels")
+    space = atlas_space(header["resolution"], shape, name)
+    return assemble(
         name=name,
+        version=None if header.get("version") is None else str(header["version"]),
         space=space,
         orientation=orientation,
         template=tifffile.imread(folder / TEMPLATE),
-        annotation=annotation,
-        hemispheres=sides,
-        ontology=Ontology(regions),
+        annotation=tifffile.imread(folder / ANNOTATION),
+        hemispheres=_hemispheres(folder, bool(header.get("symmetric", False)), shape, orientation),
+        records=records,
+    )
+
+
+def _shape(path: Path) -> Index3:
+    """Of a stack, from its header alone."""
+    with tifffile.TiffFile(path) as file:
+        shape = file.series[0].shape
+    if len(shape) != 3:
+        raise InputError(f"{path} has {len(shape)} axes: an atlas has three, z, y, x")
+    return index3(shape)
+
+
+def _hemispheres(folder: Path, symmetric: bool, shape: Index3, orientation: str) -> npt.NDArray[Any]:
+    if (folder / SIDES).is_file():
+        return np.asarray(tifffile.imread(folder / SIDES))
+    if symmetric:
+        return symmetric_hemispheres(shape, orientation)
+    raise InputError(
+        f"{folder} does not say which side is left: add {SIDES} ({LEFT} left, {RIGHT} right), or, for an atlas "
+        f'whose halves meet in the middle of the volume, `"symmetric": true` to {METADATA}'
     )
 
 
@@ -104,6 +119,7 @@ def _write_files(atlas: Atlas, folder: Path) -> None:
         "resolution": list(atlas.space.spacing_um),
         "shape": list(atlas.shape),
         "symmetric": bool(symmetric),
+        **({} if atlas.version is None else {"version": atlas.version}),
     }
     records = [
         {
@@ -125,39 +141,6 @@ def _write_files(atlas: Atlas, folder: Path) -> None:
         stacks[SIDES] = atlas.hemispheres
     for name, stack in stacks.items():
         tifffile.imwrite(folder / name, stack, compression="zlib", photometric="minisblack", metadata=None)
-
-
-def symmetric_hemispheres(shape: Index3, orientation: str) -> npt.NDArray[np.uint8]:
-    """Left and right halves of an array; the middle plane of an odd number of planes is left."""
-    orientation = check_orientation(orientation)
-    axis = next(i for i, letter in enumerate(orientation) if letter in "lr")
-    line = np.full(shape[axis], LEFT, dtype=np.uint8)
-    line[: shape[axis] // 2] = RIGHT
-    if orientation[axis] == "l":
-        line = line[::-1]
-    return np.broadcast_to(np.moveaxis(line[:, None, None], 0, axis), shape).copy()
-
-
-def region_from_record(record: Mapping[str, Any]) -> Region:
-    """A structure as BrainGlobe lists it: id, acronym, name, structure_id_path, rgb_triplet."""
-    path = [int(i) for i in record["structure_id_path"]]
-    red, green, blue = (int(c) for c in record.get("rgb_triplet") or (200, 200, 200))
-    return Region(
-        region_id=int(record["id"]),
-        acronym=str(record["acronym"]),
-        name=str(record["name"]),
-        parent_id=path[-2] if len(path) > 1 else None,
-        rgb=(red, green, blue),
-    )
-
-
-def as_region_ids(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint32]:
-    """An annotation of any integer type as uint32; raises `InputError` for other values."""
-    if not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"atlas {name!r}: the annotation must hold integers, got {array.dtype}")
-    if array.size and (int(array.min()) < 0 or int(array.max()) > np.iinfo(np.uint32).max):
-        raise InputError(f"atlas {name!r}: region ids must lie in 0 to 2**32 - 1")
-    return array.astype(np.uint32, copy=False)
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401 - what JSON holds is checked where it is used

@@ -7,9 +7,9 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from volumetric.atlas.ontology import RegionIds
 from volumetric.atlas.registered import RegisteredBrain
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
@@ -29,7 +29,7 @@ def open_labels(brain: RegisteredBrain, volume: str | Path, level: int = 0) -> x
 
 
 def label_view(brain: RegisteredBrain, shape: Index3, space: VoxelSpace) -> xr.DataArray:
-    """The regions of an image, (z, y, x) uint32, 0 outside the atlas and in excluded tissue.
+    """The regions of an image, (z, y, x) ids as in the atlas, 0 outside the atlas and in excluded tissue.
 
     Backed by dask; coordinates are voxel centres in um. Each voxel is what `brain.assign` says of its centre,
     whatever the chunks.
@@ -42,8 +42,8 @@ def label_view(brain: RegisteredBrain, shape: Index3, space: VoxelSpace) -> xr.D
     array = da.map_blocks(
         _block,
         chunks=da.core.normalize_chunks(CHUNK, shape=shape),
-        dtype=np.uint32,
-        meta=np.empty((0, 0, 0), np.uint32),
+        dtype=brain.atlas.annotation.dtype,
+        meta=np.empty((0, 0, 0), brain.atlas.annotation.dtype),
         brain=brain,
         space=space,
     )
@@ -56,12 +56,12 @@ def label_view(brain: RegisteredBrain, shape: Index3, space: VoxelSpace) -> xr.D
     return view
 
 
-def labels_in(brain: RegisteredBrain, box: Box, space: VoxelSpace) -> npt.NDArray[np.uint32]:
-    """The regions of the voxels of a box, (z, y, x) uint32."""
+def labels_in(brain: RegisteredBrain, box: Box, space: VoxelSpace) -> RegionIds:
+    """The regions of the voxels of a box, (z, y, x) ids as in the atlas."""
     voxels = np.indices(box.shape).reshape(3, -1).T + np.asarray(box.start)
     return brain.assign(space.to_um(voxels)).region_id.reshape(box.shape)
 
 
-def _block(brain: RegisteredBrain, space: VoxelSpace, block_info: Any = None) -> npt.NDArray[np.uint32]:  # noqa: ANN401
+def _block(brain: RegisteredBrain, space: VoxelSpace, block_info: Any = None) -> RegionIds:  # noqa: ANN401
     location = block_info[None]["array-location"]
     return labels_in(brain, Box(index3(a for a, _ in location), index3(b for _, b in location)), space)

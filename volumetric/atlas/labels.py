@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.ontology import RegionIds
 from volumetric.geometry.field_of_view import Exclusion
 from volumetric.geometry.space import Points
 from volumetric.geometry.transform import SmoothMap
@@ -25,12 +26,12 @@ class Assignment:
     """Where points lie in the atlas; `region_id` is 0 outside the annotated brain.
 
     Args:
-        region_id: (n,) uint32.
+        region_id: (n,), of the type of the atlas' annotation.
         hemisphere: (n,) uint8, 1 left, 2 right, 0 outside the atlas' array.
         atlas_um: (n, 3) float64.
     """
 
-    region_id: npt.NDArray[np.uint32]
+    region_id: RegionIds
     hemisphere: npt.NDArray[np.uint8]
     atlas_um: Points
 
@@ -48,7 +49,9 @@ def assign(
     Points in excluded tissue have region 0: what is left out of the volumes is left out of the counts.
     """
     points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)
-    found = Assignment(np.zeros(len(points), np.uint32), np.zeros(len(points), np.uint8), np.empty((len(points), 3)))
+    found = Assignment(
+        np.zeros(len(points), atlas.annotation.dtype), np.zeros(len(points), np.uint8), np.empty((len(points), 3))
+    )
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         found.atlas_um[part] = sample_to_atlas(points[part])
@@ -58,11 +61,11 @@ def assign(
     return found
 
 
-def labels_on_grid(sample_to_atlas: SmoothMap, atlas: Atlas) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
+def labels_on_grid(sample_to_atlas: SmoothMap, atlas: Atlas) -> tuple[RegionIds, npt.NDArray[np.uint8]]:
     """Region ids and hemispheres at the map's own grid points in the sample: two (Z, Y, X) arrays."""
     shape = sample_to_atlas.displacement_um.shape[1:]
     atlas_um = sample_to_atlas.on_grid()
-    region, side = np.zeros(shape, np.uint32), np.zeros(shape, np.uint8)
+    region, side = np.zeros(shape, atlas.annotation.dtype), np.zeros(shape, np.uint8)
     for z in range(shape[0]):
         ids, sides = atlas.lookup(atlas_um[:, z].reshape(3, -1).T.astype(np.float64))
         region[z], side[z] = ids.reshape(shape[1:]), sides.reshape(shape[1:])

@@ -12,18 +12,22 @@ from typing import Any, get_args
 
 import numpy as np
 
+from volumetric.atlas.assemble import assemble
 from volumetric.atlas.atlas import Atlas
-from volumetric.atlas.folder import as_region_ids, read_atlas_folder, region_from_record
-from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.folder import read_atlas_folder
+from volumetric.atlas.resolution import atlas_space
 from volumetric.errors import InputError
-from volumetric.geometry.space import VoxelSpace, um3
 
 STORE = "brainglobe-atlasapi"
 """BrainGlobe's own folder inside its directory (layout of version 3)."""
 
 
+PIN = "=="
+"""Between the name of an atlas and the version that must be it."""
+
+
 def load_atlas(name_or_dir: str | Path, atlas_dir: Path | None = None) -> Atlas:
-    """An atlas by name (`allen_mouse_50um`) or from an atlas folder.
+    """An atlas by name (`allen_mouse_50um`) or from an atlas folder; `NAME==VERSION` opens that version or none.
 
     Args:
         name_or_dir: a folder that exists is read as a plain atlas folder; anything else is a name.
@@ -31,17 +35,36 @@ def load_atlas(name_or_dir: str | Path, atlas_dir: Path | None = None) -> Atlas:
             directory. An atlas found there is read without any network and nothing is written; another one
             is downloaded into it.
 
-    Raises `InputError` for a name that no atlas has, a download that failed, and a folder that is no atlas or one with
-    structures or hemispheres missing.
+    Raises `InputError` for a name that no atlas has, a version that is not there, a download that failed, and a folder
+    that is no atlas or one with structures or hemispheres missing.
     """
-    if Path(name_or_dir).expanduser().is_dir():
-        return read_atlas_folder(Path(name_or_dir).expanduser())
-    name = str(name_or_dir)
+    given = str(name_or_dir)
+    name, _, version = (given, "", "") if Path(given).expanduser().is_dir() else given.partition(PIN)
+    if Path(name).expanduser().is_dir():
+        return _of_version(read_atlas_folder(Path(name).expanduser()), version)
     if not re.fullmatch(r"[\w.-]+", name):
         raise InputError(f"there is no atlas folder {name!r}, and it cannot be the name of an atlas either")
     folder = _atlas_dir(atlas_dir)
-    manifest = _manifests(folder).get(name)
-    return _convert(_open(manifest) if manifest else _download(name, folder), name)
+    versions = _manifests(folder).get(name)
+    if not versions:
+        return _of_version(_convert(_download(name, folder), name), version)
+    if version and version not in versions:
+        raise InputError(_no_version(name, version, f"{folder} has {', '.join(versions)}"))
+    return _convert(_open(versions[version or list(versions)[-1]]), name)
+
+
+def _of_version(atlas: Atlas, version: str) -> Atlas:
+    if version and version != atlas.version:
+        there = f"it is {f'version {atlas.version}' if atlas.version else 'of no stated version'}"
+        raise InputError(_no_version(atlas.name, version, there))
+    return atlas
+
+
+def _no_version(name: str, version: str, there: str) -> str:
+    return (
+        f"there is no version {version} of the atlas {name!r}: {there}. Give one that is there as --atlas "
+        f"{name}{PIN}VERSION, or fetch the newest with `brainglobe update -a {name}`"
+    )
 
 
 def local_atlases(atlas_dir: Path | None = None) -> list[str]:
@@ -59,12 +82,12 @@ def _atlas_dir(given: Path | None) -> Path:
     return Path(get_brainglobe_dir())
 
 
-def _manifests(folder: Path) -> dict[str, Path]:
-    """The newest manifest of every local atlas by name."""
-    found: dict[str, Path] = {}
+def _manifests(folder: Path) -> dict[str, dict[str, Path]]:
+    """The manifest of every version of every local atlas by name, oldest version first."""
+    found: dict[str, dict[str, Path]] = {}
     paths = (folder / STORE / "atlases").glob("*/*/manifest.json")
     for path in sorted(paths, key=lambda p: [int(n) for n in re.findall(r"\d+", p.parent.name)]):
-        found[path.parent.parent.name] = path
+        found.setdefault(path.parent.parent.name, {})[path.parent.name.replace("_", ".")] = path
     return found
 
 
@@ -118,6 +141,7 @@ def published_atlases() -> tuple[str, ...]:
 
 def _convert(opened: Any, name: str) -> Atlas:  # noqa: ANN401
     """BrainGlobe's object as ours; its arrays are read here (or fetched, if only the header is local)."""
+    space = atlas_space(opened.resolution, opened.metadata["shape"], name)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             template, annotation = opened.template, opened.annotation
@@ -127,12 +151,13 @@ def _convert(opened: Any, name: str) -> Atlas:  # noqa: ANN401
             f"the images of atlas {name!r} are neither complete in {opened.root_dir} nor could they be "
             f"downloaded: {error}"
         ) from error
-    return Atlas(
+    return assemble(
         name=name,
-        space=VoxelSpace(um3(opened.resolution)),
+        version=str(opened.metadata["version"]),
+        space=space,
         orientation=str(opened.orientation),
         template=np.asarray(template),
-        annotation=as_region_ids(np.asarray(annotation), name),
-        hemispheres=np.asarray(hemispheres, dtype=np.uint8),
-        ontology=Ontology(tuple(region_from_record(record) for record in opened.structures_list)),
+        annotation=np.asarray(annotation),
+        hemispheres=np.asarray(hemispheres),
+        records=opened.structures_list,
     )

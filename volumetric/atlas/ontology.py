@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from volumetric.errors import InputError
+
+RegionIds = npt.NDArray[np.unsignedinteger[Any]]
+"""uint32, or uint64 in an atlas with an id that needs it; 0 is outside."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Ontology:
 
     def __post_init__(self) -> None:
         if len(self.by_id) != len(self.regions):
-            raise InputError("the structure list has duplicated ids")
+            twice = sorted(i for i, n in Counter(self.ids).items() if n > 1)
+            raise InputError(f"the structure list has duplicated ids: {', '.join(map(str, twice[:5]))}")
         for region in self.regions:
             if region.parent_id is not None and region.parent_id not in self.by_id:
                 raise InputError(f"region {region.acronym!r} has the unknown parent {region.parent_id}")

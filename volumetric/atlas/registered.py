@@ -83,10 +83,15 @@ class RegisteredBrain:
     def open(cls, folder: str | Path, atlas: Atlas) -> RegisteredBrain:
         """Open a registration folder; raises `InputError` where it is none or was made to another atlas."""
         quality = read_quality(Path(folder))
-        if quality["atlas"]["identity"] != atlas.identity:
+        known = quality["atlas"]
+        if known["identity"] != atlas.identity:
+            names = [
+                f"{name!r}, version {version or 'not stated'}"
+                for name, version in ((known["name"], known.get("version")), (atlas.name, atlas.version))
+            ]
             raise InputError(
-                f"{folder} was registered to the atlas {quality['atlas']['name']!r}, not to this {atlas.name!r}: "
-                "give the same --atlas"
+                f"{folder} was registered to the atlas {names[0]} (identity {known['identity'][:8]}), not to this "
+                f"{names[1]} ({atlas.identity[:8]}): give the same --atlas; NAME==VERSION names a version"
             )
         return cls(Path(folder), atlas, quality)
 

@@ -6,12 +6,13 @@ Arrays of shape (n_regions, 2) are in the order of `ontology.regions`; column 0 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.atlas.atlas import LEFT, RIGHT
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.errors import InputError
 
 CHUNK = 2_000_000
@@ -19,7 +20,7 @@ CHUNK = 2_000_000
 
 
 def tally(
-    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
+    ontology: Ontology, region_id: npt.NDArray[np.integer[Any]], hemisphere: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int64]:
     """How many of the (n,) items lie in each region and side: (n_regions, 2) int64; id 0 is left out.
 
@@ -37,7 +38,7 @@ def tally_placed(ontology: Ontology, placed: npt.NDArray[np.int32]) -> npt.NDArr
 
 
 def place(
-    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
+    ontology: Ontology, region_id: npt.NDArray[np.integer[Any]], hemisphere: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int32]:
     """The position of each of the (n,) items in a flattened (n_regions, 2) array; 2 n_regions for id 0.
 
@@ -50,7 +51,7 @@ def place(
 
 
 def _place(
-    ontology: Ontology, region_id: npt.NDArray[np.uint32], hemisphere: npt.NDArray[np.uint8]
+    ontology: Ontology, region_id: npt.NDArray[np.integer[Any]], hemisphere: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int64]:
     ids = np.asarray(ontology.ids, dtype=np.int64)
     order = np.argsort(ids)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
+from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.phantom.anatomy import (
     CEREBRUM,

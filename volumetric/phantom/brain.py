@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from volumetric.atlas.atlas import HEMISPHERES, Atlas
+from volumetric.atlas.atlas import Atlas
+from volumetric.atlas.sides import HEMISPHERES
 from volumetric.errors import InputError
 from volumetric.geometry.box import Index3, index3
 from volumetric.geometry.orientation import AxisMap, check_orientation

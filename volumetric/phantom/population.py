@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.atlas.atlas import LEFT, RIGHT, Atlas
+from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.errors import InputError
 from volumetric.geometry.space import Points, Um3
 from volumetric.geometry.transform import SmoothMap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,12 @@ class MapGrid:
 
     Args:
         space: where these voxels lie, atlas um.
-        annotation: (Z, Y, X) uint32 region ids, 0 outside the brain.
+        annotation: (Z, Y, X) region ids, 0 outside the brain.
         hemispheres: (Z, Y, X) uint8.
     """
 
     space: VoxelSpace
-    annotation: npt.NDArray[np.uint32]
+    annotation: npt.NDArray[np.unsignedinteger[Any]]
     hemispheres: npt.NDArray[np.uint8]
 
     @property
@@ -35,7 +36,10 @@ class MapGrid:
 
 
 def map_grid(
-    annotation: npt.NDArray[np.uint32], hemispheres: npt.NDArray[np.uint8], space: VoxelSpace, voxel_um: float
+    annotation: npt.NDArray[np.unsignedinteger[Any]],
+    hemispheres: npt.NDArray[np.uint8],
+    space: VoxelSpace,
+    voxel_um: float,
 ) -> MapGrid:
     """Whole blocks of atlas voxels as large as `voxel_um` allows, at least one; each takes the label of its middle."""
     steps = index3(max(1, int(voxel_um / s + 1e-9)) for s in space.spacing_um)
@@ -68,7 +72,7 @@ def imaged_tissue(
     Raises `InputError` for an annotated id that is not among `ids`.
     """
     order = np.argsort(ids)
-    labels, voxel_label = np.unique(grid.annotation, return_inverse=True)
+    labels, voxel_label = np.unique(grid.annotation.astype(np.int64), return_inverse=True)
     at = order[np.minimum(np.searchsorted(ids, labels, sorter=order), len(ids) - 1)]
     unknown = labels[(ids[at] != labels) & (labels > 0)]
     if len(unknown):
