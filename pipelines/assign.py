@@ -1,8 +1,9 @@
 """Assign: every cell its region, every region its numbers.
 
 Inputs: cells without regions, a registration folder, the atlas. Output: `cells.parquet` and `regions.csv`. Cells are
-looked up at full resolution through the smooth map, in pieces; region volumes are measured in the sample's space.
-Capacity: a quarter of a million whole rows at a time, and thirteen bytes a cell for the table of regions.
+looked up at full resolution through the smooth map, in pieces;
+region volumes are those that the atlas' voxels have in the sample.
+Capacity: a quarter of a million whole rows at a time, and seventeen bytes a cell for the table of regions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import pyarrow as pa
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.cells import Acronyms, side_codes, with_regions
 from volumetric.atlas.counts import measure_extent, region_table
-from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
@@ -29,10 +29,20 @@ from volumetric.points.expected import CountModel
 from volumetric.points.table import COUNTS
 from volumetric.storage.tables import iterate_arrow, table_metadata, write_csv, write_pieces
 
-VERSION = 2
+VERSION = 3
 PIECE_ROWS = 250_000
 BYTES_PER_ATLAS_VOXEL = 120
 """Both maps on their grids, labels and masks: an upper estimate from their types, not measured."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Region (0 for none), side and probability of each of (n,) cells, and the (Z, Y, X) atlas voxels they lie in."""
+
+    region_id: npt.NDArray[np.int64]
+    hemisphere: npt.NDArray[np.uint8]
+    probability: npt.NDArray[np.float64]
+    seen: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -63,35 +73,36 @@ class Job:
 
     def regions(self) -> Mapping[str, Any]:
         """Write the table of regions; returns the sums, which reconcile or the step fails."""
-        region, side, probability = self._counted()
+        found = self._counted()
         brain = self._brain
-        labels, sides = labels_on_grid(brain.sample_to_atlas, self.atlas)
-        extent = measure_extent(
-            self.atlas,
-            labels,
-            sides,
-            brain.sample_to_atlas.grid,
-            atlas_to_sample=brain.atlas_to_sample,
-            field_of_view=brain.field_of_view,
-        )
+        extent = measure_extent(self.atlas, brain.atlas_to_sample, brain.field_of_view, found.seen)
         counts = CountModel.of_text(table_metadata(self.out / "cells.parquet").get(COUNTS))
-        table = region_table(self.atlas.ontology, region, side, extent, probability=probability, counts=counts)
+        table = region_table(
+            self.atlas.ontology,
+            found.region_id,
+            found.hemisphere,
+            extent,
+            probability=found.probability,
+            counts=counts,
+        )
         counted = int(table.loc[table["hemisphere"] == "both", "count_own"].sum())
-        inside = int(np.count_nonzero(region))
+        total, inside = len(found.region_id), int(np.count_nonzero(found.region_id))
         if counted != inside:
             raise VolumetricError(f"the region table counts {counted} cells but {inside} lie in regions")
         write_csv(self.out / "regions.csv", table)
-        return {"total": len(region), "in_atlas": inside, "outside": len(region) - inside, "counted": counted}
+        return {"total": total, "in_atlas": inside, "outside": total - inside, "counted": counted}
 
-    def _counted(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-        """Region, side and probability of all cells."""
-        columns = ["region_id", "hemisphere", "probability"]
-        pieces = list(iterate_arrow(self.out / "cells.parquet", PIECE_ROWS, columns))
-        return (
-            np.concatenate([piece["region_id"].to_numpy().astype(np.uint32) for piece in pieces]),
-            np.concatenate([side_codes(piece["hemisphere"]) for piece in pieces]),
-            np.concatenate([piece["probability"].to_numpy() for piece in pieces]),
-        )
+    def _counted(self) -> Counted:
+        """What of all cells is counted."""
+        pieces: list[tuple[npt.NDArray[Any], ...]] = []
+        seen = np.zeros(self.atlas.shape, np.bool_)
+        columns = ["region_id", "hemisphere", "probability", *(f"atlas_{axis}_um" for axis in "zyx")]
+        for piece in iterate_arrow(self.out / "cells.parquet", PIECE_ROWS, columns):
+            region = piece["region_id"].to_numpy()
+            places = np.column_stack([piece[f"atlas_{axis}_um"].to_numpy() for axis in "zyx"])[region > 0]
+            seen[tuple(self.atlas.space.nearest_vox(places).T)] = True
+            pieces.append((region, side_codes(piece["hemisphere"]), piece["probability"].to_numpy()))
+        return Counted(*(np.concatenate(column) for column in zip(*pieces, strict=True)), seen)
 
 
 def plan(

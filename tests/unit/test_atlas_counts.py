@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.counts import COLUMNS, Extent, measure_extent, region_table
-from volumetric.atlas.folder import symmetric_hemispheres
-from volumetric.atlas.labels import labels_on_grid
 from volumetric.atlas.ontology import Ontology, Region
+from volumetric.atlas.sides import symmetric_hemispheres
 from volumetric.atlas.tally import tally
 from volumetric.errors import InputError
 from volumetric.geometry.field_of_view import FieldOfView
@@ -91,11 +90,9 @@ def test_half_an_imaged_brain_has_half_the_volume() -> None:
         hemispheres=symmetric_hemispheres(shape, "asr"),
         ontology=Ontology((Region(1, "a", "a", None), Region(2, "b", "b", 1))),
     )
-    double = SmoothMap(np.eye(3, 4) * 2, np.zeros((3, *shape), np.float32), VoxelSpace((50.0,) * 3))
     half = SmoothMap(np.eye(3, 4) / 2, np.zeros((3, *shape), np.float32), atlas.space)
-    labels, sides = labels_on_grid(double, atlas)
     imaged = FieldOfView((-25.0, -25.0, -25.0), (7 * 50.0 - 25.0, 275.0, 375.0))
-    extent = measure_extent(atlas, labels, sides, double.grid, atlas_to_sample=half, field_of_view=imaged)
+    extent = measure_extent(atlas, half, imaged)
     assert extent.volume_mm3.tolist() == pytest.approx(
         np.array([[5 * 6 * 4, 5 * 6 * 4], [2 * 6 * 4, 2 * 6 * 4]]) * 0.05**3
     )
@@ -107,11 +104,4 @@ def test_half_an_imaged_brain_has_half_the_volume() -> None:
     assert both.loc[1, "coverage"] == pytest.approx(0.7)
     assert both.loc[2, "density_per_mm3"] == pytest.approx(1 / (96 * 0.05**3))
     with pytest.raises(InputError, match="on the grid of atlas"):
-        measure_extent(
-            replace(atlas, space=VoxelSpace((99.0,) * 3)),
-            labels,
-            sides,
-            double.grid,
-            atlas_to_sample=half,
-            field_of_view=imaged,
-        )
+        measure_extent(replace(atlas, space=VoxelSpace((99.0,) * 3)), half, imaged)

@@ -6,6 +6,7 @@ Arrays of shape (n_regions, 2) are in the order of `ontology.regions`; column 0 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,9 @@ import pandas as pd
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.expected import expected_counts
 from volumetric.atlas.ontology import Ontology
-from volumetric.atlas.tally import place, tally, tally_placed
+from volumetric.atlas.tally import place, tally_placed
 from volumetric.errors import InputError
-from volumetric.geometry.box import index3
 from volumetric.geometry.field_of_view import FieldOfView
-from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.points.expected import CountModel
 
@@ -60,22 +59,23 @@ class Extent:
 
 def measure_extent(
     atlas: Atlas,
-    labels: npt.NDArray[np.uint32],
-    sides: npt.NDArray[np.uint8],
-    grid: VoxelSpace,
-    *,
     atlas_to_sample: SmoothMap,
     field_of_view: FieldOfView,
+    seen: npt.NDArray[np.bool_] | None = None,
 ) -> Extent:
     """Volumes in the sample and the imaged share of the atlas.
 
+    A voxel of the atlas counts where its centre lies in the field of view, with its volume in the sample: its own times
+    the map's Jacobian determinant. Its centre may lie just outside while a cell in it lies inside; a region of which
+    no other voxel was imaged has the voxels in which cells were seen.
+
+    Laws: a map that enlarges by s gives s^3 of the atlas' volumes; no region (and side) with a cell is empty.
+
     Args:
         atlas: the atlas; `atlas_to_sample` must be on its grid.
-        labels: (Z, Y, X) region ids in the sample.
-        sides: (Z, Y, X) hemispheres there.
-        grid: where these voxels lie, sample um.
         atlas_to_sample: um to um.
         field_of_view: what was imaged and is not excluded, sample um.
+        seen: (Z, Y, X), the atlas voxels in which cells were found.
 
     Raises `InputError` where the map's grid is not the atlas' own.
     """
@@ -85,18 +85,17 @@ def measure_extent(
             f"{atlas.space.spacing_um} um; it has {atlas_to_sample.displacement_um.shape[1:]} of "
             f"{atlas_to_sample.grid.spacing_um} um"
         )
-    here, there = (_imaged(at, field_of_view) for at in (_positions(grid, labels.shape), atlas_to_sample.on_grid()))
-    ontology = atlas.ontology
+    inside = np.flatnonzero(atlas.annotation)
+    placed = place(atlas.ontology, atlas.annotation.flat[inside], atlas.hemispheres.flat[inside])
+    imaged = _imaged(atlas_to_sample.on_grid(), field_of_view).flat[inside]
+    if seen is not None:
+        empty = tally_placed(atlas.ontology, placed[imaged]).ravel() == 0
+        imaged |= seen.flat[inside] & empty[placed]
+    volumes = np.abs(atlas_to_sample.jacobian_on_grid().flat[inside[imaged]]) * atlas.space.voxel_volume_mm3
+    own = np.bincount(placed[imaged], weights=volumes, minlength=2 * len(atlas.ontology.ids))
     return Extent(
-        tally(ontology, labels[here], sides[here]).astype(np.float64) * grid.voxel_volume_mm3,
-        tally(ontology, atlas.annotation[there], atlas.hemispheres[there]),
-        tally(ontology, atlas.annotation.ravel(), atlas.hemispheres.ravel()),
+        own.reshape(-1, 2), tally_placed(atlas.ontology, placed[imaged]), tally_placed(atlas.ontology, placed)
     )
-
-
-def _positions(grid: VoxelSpace, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """(3, Z, Y, X) um of every voxel."""
-    return SmoothMap.identity(grid, index3(shape)).on_grid()
 
 
 def _imaged(at_um: npt.NDArray[np.float32], field_of_view: FieldOfView) -> npt.NDArray[np.bool_]:
@@ -106,7 +105,7 @@ def _imaged(at_um: npt.NDArray[np.float32], field_of_view: FieldOfView) -> npt.N
 
 def region_table(
     ontology: Ontology,
-    region_id: npt.NDArray[np.uint32],
+    region_id: npt.NDArray[np.integer[Any]],
     hemisphere: npt.NDArray[np.uint8],
     extent: Extent,
     *,

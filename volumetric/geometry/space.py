@@ -52,6 +52,10 @@ class VoxelSpace:
         points: Points = (np.asarray(um, dtype=np.float64) - self.origin_um) / self.spacing_um
         return points
 
+    def nearest_vox(self, um: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """(n, 3) um to the index of the voxel that each point lies in; halves go up."""
+        return np.floor(self.to_vox(um) + 0.5).astype(np.int64)
+
     def coarser(self, factors: Iterable[float]) -> VoxelSpace:
         """The grid whose voxels are blocks of `factors` of these; its first centre moves inwards."""
         factor = um3(factors)

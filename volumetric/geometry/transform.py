@@ -111,6 +111,24 @@ class SmoothMap:
             displacement[:, z] = (at - straight).T.reshape(3, *shape[1:])
         return SmoothMap(affine, displacement, grid)
 
+    def jacobian_on_grid(self) -> npt.NDArray[np.float32]:
+        """det of `A + du/dx` at every grid point, (Z, Y, X) float32: how much the map enlarges volumes there.
+
+        Central differences, one-sided at the grid's faces; its sign is that of det A where nothing folds.
+        """
+        shape = self.displacement_um.shape[1:]
+        out = np.empty(shape, np.float32)
+        for z in range(shape[0]):
+            near = slice(max(z - 1, 0), min(z + 2, shape[0]))
+            slab = self.displacement_um[:, near].astype(np.float64)
+            matrix = np.zeros((*shape[1:], 3, 3)) + self.affine[:, :3]
+            for axis, step in enumerate(self.grid.spacing_um):
+                if slab.shape[axis + 1] > 1:
+                    slope = np.gradient(slab, step, axis=axis + 1)[:, z - near.start]
+                    matrix[..., axis] += np.moveaxis(slope, 0, -1)
+            out[z] = np.linalg.det(matrix)
+        return out
+
     def on_grid(self) -> npt.NDArray[np.float32]:
         """Target coordinates in um of every grid point: (3, Z, Y, X) float32."""
         shape = self.displacement_um.shape[1:]

@@ -36,17 +36,9 @@ def mask_dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float
 def folding_fraction(transform: SmoothMap, mask: npt.NDArray[np.bool_] | None = None) -> float:
     """Share of grid points (in the mask) where the map turns space inside out.
 
-    The Jacobian determinant of `A x + u(x)` by central differences, against the sign of det A.
+    That is where its Jacobian determinant has not the sign of the affine's.
     """
-    spacing = transform.grid.spacing_um
-    if min(transform.displacement_um.shape[1:]) < 2:
-        return 0.0
-    jacobian = np.empty((*transform.displacement_um.shape[1:], 3, 3), dtype=np.float32)
-    for row in range(3):
-        slopes = np.gradient(transform.displacement_um[row], *spacing)
-        for column in range(3):
-            jacobian[..., row, column] = slopes[column] + transform.affine[row, column]
-    folded = np.linalg.det(jacobian) * np.sign(np.linalg.det(transform.affine[:, :3])) <= 0
+    folded = transform.jacobian_on_grid() * np.sign(np.linalg.det(transform.affine[:, :3])) <= 0
     inside = folded if mask is None else folded[mask]
     return float(np.mean(inside)) if inside.size else 0.0
 
