@@ -143,7 +143,7 @@ class Volume:
         return self.levels[level].path / array.metadata.encode_chunk_key(index)
 
     def fingerprint(self) -> str:
-        """Changes when the volume does: its own identity, or names, sizes and times of a foreign one's files."""
+        """Changes when the volume does: its own identity, or what a foreign one's files hold."""
         return self.identity or folder_identity(self.path)
 
     def nearest_level(self, spacing_um: float) -> int:
