@@ -78,6 +78,8 @@ def target(source: Source, out: Path, config: Config) -> tuple[Volume, tuple[Lev
             f"expected {len(source.channels)} different channel names for {', '.join(source.channels)}, "
             f"got {', '.join(names)}"
         )
+    if not all(name.strip() for name in names):
+        raise InputError(f"a channel without a name cannot be told from others: give names, got {names}")
     identity = _plan(source, out, config, (), ()).identity
     volume = describe_volume(out, levels, names, source.dtype, orientation=orientation, identity=identity)
     return volume, levels

@@ -18,6 +18,7 @@ from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
 from volumetric.errors import StoppedError
+from volumetric.storage.writable import check_writable
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,16 @@ class Stage:
 
 
 def check(stages: Sequence[Stage], resources: Resources) -> None:
-    """Refuse, before any work, what cannot be run: another run's output, too little memory or disk."""
+    """Refuse, before any work, what cannot be run: another run's output, a place that cannot be written
+    to, too little memory or disk."""
     left = 0
     for stage in stages:
         stage.ledger.refuse_other()
         stage.plan.check_memory(resources.capacity)
         left += stage.ledger.bytes_left()
+    places = [place for stage in stages for place in (*(path.parent for path in stage.plan.outputs), stage.work)]
+    for place in dict.fromkeys(places):
+        check_writable(place)
     check_disk(left, stages[0].plan.outputs[0])
 
 

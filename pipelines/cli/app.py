@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import re
 import sys
@@ -27,6 +28,16 @@ console = Console()
 errors = Console(stderr=True)
 
 
+REFUSED = {
+    errno.EACCES: "Change its permissions, or choose another place",
+    errno.EPERM: "Change its permissions, or choose another place",
+    errno.EROFS: "Choose another place, or make the disk writable",
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space of your quota",
+}
+"""What the system may refuse, and what to do."""
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
@@ -46,6 +57,9 @@ def main(arguments: list[str] | None = None) -> None:
     except VolumetricError as error:
         _fail(str(error), error.exit_code, "--debug" in given)
     except Exception as error:  # a fault of the program itself: still one paragraph, with the way to its place
+        if isinstance(error, OSError) and error.errno in REFUSED:
+            place = error.filename or "a file"
+            _fail(f"{place} cannot be read or written: {error.strerror}. {REFUSED[error.errno]}", 2, "--debug" in given)
         message = f"the program failed: {type(error).__name__}: {error}. Repeat with --debug to see where"
         _fail(message, 1, "--debug" in given)
 

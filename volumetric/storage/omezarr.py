@@ -233,8 +233,12 @@ def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
     """The labels of the channels; numbers where they are not given, or do not tell the channels apart."""
     listed = ome.get("omero", {}).get("channels", [])
     numbered = tuple(f"channel{i}" for i in range(count))
-    labels = tuple(str(listed[i].get("label") or numbered[i]) if i < len(listed) else numbered[i] for i in range(count))
+    labels = tuple(_label(listed[i]) or numbered[i] if i < len(listed) else numbered[i] for i in range(count))
     return labels if len(set(labels)) == count else numbered
+
+
+def _label(channel: Mapping[str, Any]) -> str:
+    return str(channel.get("label") or "").strip()
 
 
 def _space(dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]) -> VoxelSpace:

@@ -16,7 +16,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
-from volumetric.storage.sources.source import check_dtype, whole_spacing, words
+from volumetric.storage.sources.source import channel_name, check_dtype, whole_spacing, words
 
 SPACING_ATTRIBUTE = "element_size_um"
 """Voxel size (z, y, x), as ImageJ's and BigDataViewer's HDF5 writers store it."""
@@ -95,7 +95,7 @@ def open_hdf5(path: Path, dataset: str | None = None) -> Hdf5Source:
             labels = [f"{name}-{c}" if len(names) > 1 else f"channel{c}" for name, c in places]
         else:
             places = [(name, None) for name in names]
-            labels = names if len(names) > 1 else [path.name.split(".")[0]]
+            labels = names if len(names) > 1 else [channel_name(path)]
         return Hdf5Source(
             path=path,
             places=tuple(places),

@@ -15,7 +15,7 @@ from volumetric.storage.sources.imaris import is_imaris, open_imaris
 from volumetric.storage.sources.numpy_file import MAGIC as NUMPY
 from volumetric.storage.sources.numpy_file import open_numpy
 from volumetric.storage.sources.png_file import open_png
-from volumetric.storage.sources.source import ChannelSet, Source
+from volumetric.storage.sources.source import ChannelSet, Source, channel_name
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
 from volumetric.storage.sources.tiff_slices import open_slices, tiffs_in
 from volumetric.storage.sources.tiff_stack import open_stack
@@ -71,7 +71,7 @@ def _open_folder(path: Path) -> Source:
         return open_zarr_source(path)
     own = tiffs_in(path)
     if own:
-        return open_slices({path.name: own})
+        return open_slices({channel_name(path): own})
     below = {child.name: tiffs_in(child) for child in natsorted(path.iterdir()) if child.is_dir()}
     below = {name: files for name, files in below.items() if files}
     if below:

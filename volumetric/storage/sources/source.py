@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,7 +56,7 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str:
-        """Changes when any input file is replaced."""
+        """Changes when what the files hold does, not when they are moved or copied."""
         ...
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
@@ -126,6 +127,13 @@ def read(source: Source, box: Box, channel: int = 0, threads: int = 1) -> npt.ND
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         list(pool.map(fill, pairwise(cuts)))
     return out
+
+
+def channel_name(path: Path) -> str:
+    """What the only channel of a folder or file is called: its name, also where the path does not hold it (`.`)."""
+    whole = path.resolve() if path.name in {"", ".."} else path
+    name = whole.name if whole.is_dir() else whole.name.split(".")[0]
+    return name.strip() or "image"
 
 
 def whole_spacing(values: Sequence[object]) -> Um3 | None:

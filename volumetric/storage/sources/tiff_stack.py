@@ -15,7 +15,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
-from volumetric.storage.sources.source import check_dtype, words
+from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.sources.tiff_file import naming, opened
 from volumetric.storage.sources.tiff_metadata import read_metadata
 from volumetric.storage.sources.tiff_page import (
@@ -87,12 +87,13 @@ def open_stack(path: Path) -> TiffStack:
         check_dtype(str(path), str(key.dtype))
         files, planes = _places(path, series, slices * channels)
         metadata = read_metadata(tif)
-        names = metadata.channels if len(metadata.channels) == len(set(metadata.channels)) == channels else ()
+        named = {name for name in metadata.channels if name.strip()}
+        names = metadata.channels if len(metadata.channels) == len(named) == channels else ()
         numbered = tuple(f"channel{i}" for i in range(channels))
         return TiffStack(
             files=files,
             planes=planes,
-            channels=names or (numbered if channels > 1 else (path.name.split(".")[0],)),
+            channels=names or (numbered if channels > 1 else (channel_name(path),)),
             shape=(slices, int(key.shape[0]), int(key.shape[1])),
             dtype=str(key.dtype),
             order=order,
