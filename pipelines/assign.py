@@ -1,8 +1,8 @@
 """Assign: every cell its region, every region its numbers.
 
-Inputs: cells without regions, a registration folder, the atlas. Output: `cells.parquet` and `regions.csv`. Cells are
-looked up at full resolution through the smooth map, in pieces;
-region volumes are those that the atlas' voxels have in the sample.
+Inputs: cells without regions (ours or another tool's), a registration folder, the atlas. Output: `cells.parquet` and
+`regions.csv`. Cells are looked up at full resolution through the smooth map, in pieces; region volumes are those that
+the atlas' voxels have in the sample.
 Capacity: a quarter of a million whole rows at a time, and seventeen bytes a cell for the table of regions.
 """
 
@@ -18,21 +18,41 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.config import Settings
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.cells import Acronyms, side_codes, with_regions
 from volumetric.atlas.counts import measure_extent, region_table
 from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
-from volumetric.errors import InputError, VolumetricError
+from volumetric.errors import VolumetricError
 from volumetric.points.expected import CountModel
 from volumetric.points.table import COUNTS
+from volumetric.storage.cells import CellsSource, DetectedCells, open_cells
+from volumetric.storage.cells.places import Unit
 from volumetric.storage.tables import iterate_arrow, table_metadata, write_csv, write_pieces
+from volumetric.storage.volume_record import VolumeRecord, refuse_other
 
 VERSION = 3
 PIECE_ROWS = 250_000
 BYTES_PER_ATLAS_VOXEL = 120
 """Both maps on their grids, labels and masks: an upper estimate from their types, not measured."""
+
+
+class Config(Settings):
+    """How a file of cells is read and taken.
+
+    Args:
+        unit: of the places of another tool, where its file does not say it.
+        voxel_um: of the image whose voxels these are, where it is not the registered one.
+        cell_type: which markers of a Cell Counter file are cells.
+        same_space: cells and registration are of two images of one brain in one place.
+    """
+
+    unit: Unit | None = None
+    voxel_um: tuple[float, float, float] | None = None
+    cell_type: int | None = None
+    same_space: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,7 @@ class Counted:
 class Job:
     """Everything the passes need."""
 
-    detections: Path
+    found: CellsSource
     registration: Path
     atlas: Atlas
     out: Path
@@ -61,13 +81,13 @@ class Job:
 
     def cells(self) -> Mapping[str, Any]:
         """Write the cells with their regions."""
-        told = {name: text for name, text in table_metadata(self.detections).items() if name == COUNTS}
-        rows = write_pieces(self.out / "cells.parquet", self._assigned(), {"identity": self.identity, **told})
+        told = {"identity": self.identity, **self.found.metadata}
+        rows = write_pieces(self.out / "cells.parquet", self._assigned(), told)
         return {"cells": rows}
 
     def _assigned(self) -> Iterator[pa.Table]:
         acronyms = Acronyms.of(self.atlas.ontology)
-        for piece in iterate_arrow(self.detections, PIECE_ROWS):
+        for piece in self.found.pieces(PIECE_ROWS):
             places = np.column_stack([piece[f"{axis}_um"].to_numpy() for axis in "zyx"])
             yield with_regions(piece, self._brain.assign(places), acronyms)
 
@@ -102,19 +122,52 @@ class Job:
             places = np.column_stack([piece[f"atlas_{axis}_um"].to_numpy() for axis in "zyx"])[region > 0]
             seen[tuple(self.atlas.space.nearest_vox(places).T)] = True
             pieces.append((region, side_codes(piece["hemisphere"]), piece["probability"].to_numpy()))
-        return Counted(*(np.concatenate(column) for column in zip(*pieces, strict=True)), seen)
+        region, side, probability = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        return Counted(region, side, probability, seen)
 
 
-def plan(
-    detections: Path, registration: Path, atlas: Atlas, out: Path, identities: Mapping[str, str] | None = None
-) -> Plan:
-    """The work of giving the cells their regions.
+def plan(detections: Path, registration: Path, atlas: Atlas, out: Path, config: Config | None = None) -> Plan:
+    """The work of giving the cells in a file their regions.
 
-    `identities` of cells and registration are given where these do not exist yet; otherwise they are read from them.
+    Raises `InputError` where the file is no table of cells, or its cells are of another volume than was registered.
     """
-    inputs = {**(identities or _identities_of(detections, registration, atlas)), "atlas": atlas.identity}
+    return prepare(detections, registration, atlas, out, config)[0]
+
+
+def prepare(
+    detections: Path, registration: Path, atlas: Atlas, out: Path, config: Config | None = None
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan, and what a person should know of how the cells were read; raises as `plan`."""
+    config = config or Config()
+    brain = RegisteredBrain.open(registration, atlas)
+    found = open_cells(detections, brain.volume, unit=config.unit, voxel_um=config.voxel_um, cell_type=config.cell_type)
+    if found.volume is not None:
+        refuse_other(found.volume, brain.volume, same_space=config.same_space)
+    inputs = {"detect": found.identity, "register": brain.identity}
+    return _plan(found, registration, atlas, out, inputs), found.notes
+
+
+def plan_ahead(
+    detections: Path,
+    registration: Path,
+    atlas: Atlas,
+    out: Path,
+    *,
+    identities: Mapping[str, str],
+    volumes: tuple[VolumeRecord, VolumeRecord],
+) -> Plan:
+    """The work where cells and registration do not exist yet: their identities are given, and their volumes.
+
+    Raises `InputError` where the volumes of cells and of registration, images of one brain, cover different spaces.
+    """
+    refuse_other(*volumes, same_space=True)
+    return _plan(DetectedCells(detections), registration, atlas, out, identities)
+
+
+def _plan(found: CellsSource, registration: Path, atlas: Atlas, out: Path, identities: Mapping[str, str]) -> Plan:
+    inputs = {**identities, "atlas": atlas.identity}
     outputs = (out / "cells.parquet", out / "regions.csv")
-    job = Job(detections, registration, atlas, out, Plan("assign", VERSION, {}, inputs, (), outputs).identity)
+    job = Job(found, registration, atlas, out, Plan("assign", VERSION, {}, inputs, (), outputs).identity)
     cost = costs(atlas.annotation.size)
     return Plan(
         stage="assign",
@@ -139,13 +192,3 @@ def costs(atlas_voxels: int) -> Mapping[str, Cost]:
 def held_bytes(atlas_voxels: int) -> int:
     """Memory of the atlas itself."""
     return 20 * atlas_voxels
-
-
-def _identities_of(detections: Path, registration: Path, atlas: Atlas) -> dict[str, str]:
-    if not detections.is_file():
-        raise InputError(f"there is no table of cells at {detections}: run `volumetric detect` first")
-    cells = table_metadata(detections).get("identity")
-    if cells is None:
-        raise InputError(f"{detections} was not written by `volumetric detect`")
-    brain = RegisteredBrain.open(registration, atlas)
-    return {"detect": cells, "register": brain.identity}

@@ -32,6 +32,7 @@ from volumetric.storage.omezarr import is_zarr, set_orientation
 from volumetric.storage.provenance import versions
 from volumetric.storage.sources import open_source, select_channels
 from volumetric.storage.volume import Volume
+from volumetric.storage.volume_record import VolumeRecord
 
 
 class Config(Settings):
@@ -123,7 +124,10 @@ def prepare(
         "detect": detect.plan(inputs.signal, run.detections, run.work("detect"), detection, resources),
     }
     identities = {name: plan.identity for name, plan in plans.items()}
-    plans["assign"] = assign.plan(run.detections, run.registration, atlas, run.path, identities)
+    volumes = VolumeRecord.of(inputs.signal), VolumeRecord.of(inputs.register_on)
+    plans["assign"] = assign.plan_ahead(
+        run.detections, run.registration, atlas, run.path, identities=identities, volumes=volumes
+    )
     stages = (*inputs.stages, *(Stage(plan, run.work(name)) for name, plan in plans.items()))
     return Job(run, config, inputs, atlas, stages)
 

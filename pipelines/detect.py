@@ -45,6 +45,8 @@ from volumetric.storage.arrays import read_arrays, write_arrays
 from volumetric.storage.parts import TableParts
 from volumetric.storage.tables import write_pieces
 from volumetric.storage.volume import Volume
+from volumetric.storage.volume_record import KEY as VOLUME
+from volumetric.storage.volume_record import VolumeRecord
 
 VERSION = 3
 BLOCKS: tuple[Index3, ...] = ((64, 2048, 2048), (64, 1024, 1024), (32, 1024, 1024), (16, 1024, 1024))
@@ -133,7 +135,7 @@ class Detection:
     def link(self, grid: BlockGrid, out: Path, identity: str) -> Mapping[str, Any]:
         """Join the peaks of all slices to cells and write the table."""
         counts = self.detector().settings.counts
-        told = {COUNTS: counts.text} if counts else {}
+        told = {VOLUME: VolumeRecord.of(self.volume).text} | ({COUNTS: counts.text} if counts else {})
         rows = write_pieces(out, self._pieces(grid), {"identity": identity, **told})
         return {"cells": rows}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,8 +30,9 @@ from pipelines.cli.options import (
     Voxel,
     Workers,
 )
-from pipelines.cli.run import go, resources_of, volume_of
+from pipelines.cli.run import go, resources_of, volume_of, warn
 from pipelines.config import load_file, make, overlay
+from volumetric.findings import Verdict
 
 
 @app.command(rich_help_panel="One step alone")
@@ -118,10 +119,29 @@ def detect(
 
 @app.command(rich_help_panel="One step alone")
 def assign(
-    cells: Annotated[Path, typer.Argument(metavar="CELLS.parquet", help="Cells of `volumetric detect`.")],
+    cells: Annotated[
+        Path,
+        typer.Argument(metavar="CELLS", help="Cells of `volumetric detect`, or of another tool: cells.xml, CSV, .npy."),
+    ],
     registration: Annotated[Path, typer.Option(help="Folder of `volumetric register` for the same brain.")],
     atlas: AtlasName,
     out: Annotated[Path, typer.Option("--out", help="Folder for cells.parquet and regions.csv.")],
+    unit: Annotated[
+        Literal["voxel", "um"] | None, typer.Option(help="Of another tool's places, where the file does not say it.")
+    ] = None,
+    voxel_um: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(
+            "--voxel-um", metavar="Z Y X", help="Of the image that another tool saw. Default: the registered image's."
+        ),
+    ] = None,
+    cell_type: Annotated[
+        int | None,
+        typer.Option(help="Markers of a Cell Counter file that are cells. Default: 2 where there is 1 too."),
+    ] = None,
+    same_space: Annotated[
+        bool, typer.Option("--same-space", help="The cells' volume and the registered one are channels of one brain.")
+    ] = False,
     atlas_dir: AtlasDir = None,
     memory: Memory = None,
     dry_run: DryRun = False,
@@ -137,6 +157,17 @@ def assign(
 
     resources = resources_of({}, memory=memory)
     opened = load_atlas(atlas, atlas_dir)
-    plan = command.plan(cells, registration, opened, out)
-    if go([Stage(plan, out / ".work" / "assign")], resources, dry_run):
-        console.print(f"wrote {out / 'cells.parquet'} and {out / 'regions.csv'}", highlight=False)
+    options = make(command.Config, unit=unit, voxel_um=voxel_um, cell_type=cell_type, same_space=same_space)
+    plan, notes = command.prepare(cells, registration, opened, out, options)
+    warn(Verdict.of(opened.findings).doubts)
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    stage = Stage(plan, out / ".work" / "assign")
+    if go([stage], resources, dry_run):
+        found = stage.ledger.facts()["regions"]
+        console.print(
+            f"{found['total']:,} cells, {found['in_atlas']:,} of them in atlas regions, {found['outside']:,} outside; "
+            f"wrote {out / 'cells.parquet'} and {out / 'regions.csv'}",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -31,6 +31,7 @@ from volumetric.storage.levels import plan_levels
 from volumetric.storage.omezarr import create_volume, describe_volume, open_ome_zarr
 from volumetric.storage.transforms import read_map, write_map
 from volumetric.storage.volume import Volume
+from volumetric.storage.volume_record import VolumeRecord
 
 REJECTED = "rejected.json"
 """The figures of a registration that was not kept."""
@@ -166,12 +167,7 @@ class Job:
             "excluded_share": round(float(1 - sample.mask.sum() / sample.tissue.sum()), 4),
             "warnings": [*checked["warnings"], *doubts, *faults],
             "findings": checked["findings"],
-            "volume": {
-                "shape": list(self.volume.shape),
-                "spacing_um": list(self.volume.space.spacing_um),
-                "origin_um": list(self.volume.space.origin_um),
-                "orientation": self.volume.orientation,
-            },
+            "volume": {**VolumeRecord.of(self.volume).as_json(), "orientation": self.volume.orientation},
             "atlas": {**self.atlas.record, "given": self.atlas_given},
             "identity": self.identity,
         }

@@ -92,7 +92,8 @@ def measure_extent(
         empty = tally_placed(atlas.ontology, placed[imaged]).ravel() == 0
         imaged |= seen.flat[inside] & empty[placed]
     volumes = np.abs(atlas_to_sample.jacobian_on_grid().flat[inside[imaged]]) * atlas.space.voxel_volume_mm3
-    own = np.bincount(placed[imaged], weights=volumes, minlength=2 * len(atlas.ontology.ids))
+    own = np.zeros(2 * len(atlas.ontology.ids))
+    own += np.bincount(placed[imaged], weights=volumes, minlength=len(own))
     return Extent(
         own.reshape(-1, 2), tally_placed(atlas.ontology, placed[imaged]), tally_placed(atlas.ontology, placed)
     )

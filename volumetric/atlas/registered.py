@@ -21,13 +21,14 @@ from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.labels import Assignment, assign
 from volumetric.atlas.loader import load_atlas
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, index3
+from volumetric.geometry.box import Box
 from volumetric.geometry.field_of_view import Exclusion, FieldOfView
-from volumetric.geometry.space import Points, VoxelSpace, um3
+from volumetric.geometry.space import Points
 from volumetric.geometry.transform import SmoothMap
 from volumetric.storage.atomic import read_json
 from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.storage.transforms import read_map
+from volumetric.storage.volume_record import VolumeRecord
 
 SAMPLE_TO_ATLAS, ATLAS_TO_SAMPLE = "sample_to_atlas.zarr", "atlas_to_sample.zarr"
 LABELS, EXCLUDED, QUALITY = "labels.ome.zarr", "excluded.ome.zarr", "quality.json"
@@ -110,12 +111,15 @@ class RegisteredBrain:
         """The map back; raises `InputError` where it is missing or of another run."""
         return read_map(self.folder / ATLAS_TO_SAMPLE, self.identity)
 
+    @property
+    def volume(self) -> VolumeRecord:
+        """What was registered."""
+        return VolumeRecord.from_json(self.quality["volume"])
+
     @cached_property
     def field_of_view(self) -> FieldOfView:
         """The imaged part of the sample, less what the user excluded."""
-        volume = self.quality["volume"]
-        space = VoxelSpace(um3(volume["spacing_um"]), um3(volume["origin_um"]))
-        return FieldOfView.of_image(index3(volume["shape"]), space, self._exclusion())
+        return FieldOfView.of_image(self.volume.shape, self.volume.space, self._exclusion())
 
     def to_atlas(self, points_um: npt.ArrayLike) -> Points:
         """(n, 3) um of the image to um of the atlas."""
