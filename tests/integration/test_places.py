@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,30 @@ def test_an_input_that_may_not_be_read_is_named(
     code, text = run(capsys, *count(slices, atlas, tmp_path / "run"))
     assert code == 2
     assert "annotation.tiff cannot be read or written: Permission denied. Change its permissions" in text
+
+
+def test_work_goes_on_from_copied_inputs(slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other times, another place, another name; with another pixel it is refused."""
+    flags = ("--voxel-um", "5", "2", "2")
+    out = str(tmp_path / "v.ome.zarr")
+    assert run(capsys, "ingest", str(slices), out, *flags)[0] == 0
+    copied = Path(shutil.copytree(slices, tmp_path / "moved", copy_function=shutil.copyfile))
+    code, text = run(capsys, "ingest", str(copied), out, *flags)
+    assert code == 0
+    assert "was complete before" in text.replace("\n", " ")
+    image = tifffile.imread(copied / "s2.tif")
+    image[5, 5] += 1
+    tifffile.imwrite(copied / "s2.tif", image)
+    code, text = run(capsys, "ingest", str(copied), out, *flags)
+    assert code == 2
+    assert "inputs.source" in text
+
+
+def test_two_channels_must_cover_one_space(atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, shape in (("a", (16, 64, 80)), ("b", (16, 64, 80)), ("c", (16, 64, 120))):
+        zarr.create_array(str(tmp_path / f"{name}.zarr"), data=np.ones(shape, np.uint16))
+    for other, expected in (("b", 0), ("c", 2)):
+        flags = ["--register-on", str(tmp_path / f"{other}.zarr")]
+        code, text = run(capsys, *count(tmp_path / "a.zarr", atlas, tmp_path / "run"), *flags)
+        assert code == expected, text
+    assert "do not cover the same space" in text.replace("\n", " ")
