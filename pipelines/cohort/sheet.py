@@ -17,6 +17,7 @@ import pandas as pd
 
 from pipelines import count
 from pipelines.csv_file import read_csv
+from volumetric.atlas.loader import PIN
 from volumetric.detection.model import SHIPPED
 from volumetric.errors import InputError
 from volumetric.statistics.design import FIRST_LINE
@@ -88,7 +89,7 @@ class Row:
         if "model" in self.cells:
             model = self.cells["model"]
             found["model"] = Path(model) if model in {*SHIPPED, "default"} else self._path(model)
-        if "atlas" in self.cells and self._path(self.cells["atlas"]).is_dir():
+        if "atlas" in self.cells and self._path(self.cells["atlas"].partition(PIN)[0]).is_dir():
             found["atlas"] = str(self._path(self.cells["atlas"]))
         for name in ("signal", "register_on"):
             text = self.cells.get(name, "")

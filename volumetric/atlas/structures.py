@@ -108,7 +108,7 @@ def with_unlisted(
     share = voxels[strange].sum() / voxels[ids > 0].sum()
     finding = Finding(
         Grade.DOUBTFUL,
-        f"{len(lacking)} annotated ids of atlas {name!r}, {share:.2%} of its volume, have no row in its structure "
+        f"{len(lacking):,} annotated ids of atlas {name!r}, {share:.2%} of its volume, have no row in its structure "
         f"list: {_some(lacking)}. They are counted as {UNLISTED!r}, each by its id; another version of the atlas may "
         "name them",
     )
