@@ -34,10 +34,12 @@ from volumetric.detection.cells import FACTORS, cells_among
 from volumetric.detection.infer import TILE_PX, detect_block, read_box
 from volumetric.detection.model import Detector, load_detector
 from volumetric.errors import InputError
+from volumetric.findings import Finding, Grade, Verdict
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.grid import Block, BlockGrid
+from volumetric.geometry.voxel_size import check_voxel_size, voxel_findings
 from volumetric.imaging.intensity import ContrastField, fit_contrast
-from volumetric.imaging.pooling import mean_pool
+from volumetric.imaging.pooling import block_means
 from volumetric.learn.device import choose_device, choose_dtype, use_threads
 from volumetric.points.linking import Linker
 from volumetric.points.table import COUNTS, cells_table
@@ -48,7 +50,7 @@ from volumetric.storage.volume import Volume
 from volumetric.storage.volume_record import KEY as VOLUME
 from volumetric.storage.volume_record import VolumeRecord
 
-VERSION = 3
+VERSION = 4
 BLOCKS: tuple[Index3, ...] = ((64, 2048, 2048), (64, 1024, 1024), (32, 1024, 1024), (16, 1024, 1024))
 """Whole shards: of small blocks more is neighbourhood, which is decoded for each of them."""
 
@@ -65,6 +67,9 @@ NETWORK_BYTES_PER_PIXEL = 420
 
 TOO_COARSE_UM = 5.0
 """A cell body is 10 to 15 um across: with larger pixels it is a pixel or two, and its count means nothing."""
+
+LITTLE_TISSUE = 0.03
+"""Share of the volume: of a whole brain in a wide frame it is a tenth and more."""
 
 
 class Config(Settings):
@@ -104,13 +109,18 @@ class Detection:
         """Fit the contrast field from a coarse level and store it."""
         level, extra = coarse_level(self.volume)
         stored = self.volume.levels[level]
-        coarse = mean_pool(self.volume.read(Box.of_shape(stored.shape), level, self.channel), extra)
+        coarse = block_means(self.volume.read(Box.of_shape(stored.shape), level, self.channel), extra)
         factors = index3(f * e for f, e in zip(level_factors(self.volume, level), extra, strict=True))
         field = fit_contrast(
             coarse, factors, self.volume.shape, partial(self.volume.read, level=0, channel=self.channel)
         )
         write_arrays(self.field_path, vars(field))
-        return {"tissue_share": float(field.tissue.mean()), "dark": field.dark, "noise": field.unit}
+        return {
+            "tissue_share": field.share,
+            "dark": None if np.isnan(field.dark) else field.dark,
+            "noise": field.unit,
+            "findings": [finding.as_json() for finding in tissue_findings(field.share)],
+        }
 
     def read_box(self, write: Box) -> Box:
         """What a block reads."""
@@ -137,7 +147,7 @@ class Detection:
         counts = self.detector().settings.counts
         told = {VOLUME: VolumeRecord.of(self.volume).text} | ({COUNTS: counts.text} if counts else {})
         rows = write_pieces(out, self._pieces(grid), {"identity": identity, **told})
-        return {"cells": rows}
+        return {"cells": rows, "findings": [finding.as_json() for finding in cell_findings(rows)]}
 
     def _pieces(self, grid: BlockGrid) -> Iterator[pd.DataFrame]:
         """Pieces of the cells table, in an order that the cut into blocks does not change."""
@@ -162,7 +172,11 @@ class Detection:
 
 
 def plan(volume: Volume, out: Path, work: Path, config: Config, resources: Resources) -> Plan:
-    """The work of finding the cells of a volume."""
+    """The work of finding the cells of a volume.
+
+    Raises `InputError` for a voxel size or slices that show no brain.
+    """
+    check_voxel_size(volume.space.spacing_um)
     detection = Detection(
         volume=volume,
         channel=volume.channel_index(config.channel),
@@ -216,14 +230,11 @@ def choose_block(volume: Volume, detector: Detector, capacity: Capacity) -> Inde
 def coarse_level(volume: Volume) -> tuple[int, Index3]:
     """The level the contrast field is fitted to, and how far it must be pooled on top.
 
-    The finest blocks of 2 x 8 x 8 voxels where these fit the memory, coarser ones for large volumes.
+    The finest level that fits the memory: the voxels of coarser ones are rounded more often. Pooled to blocks of
+    2 x 8 x 8 voxels at least.
     """
-    number = 0
-    for n in range(len(volume.levels)):
-        factors = level_factors(volume, n)
-        if n and factors[1] > FACTORS[1] and _voxels(volume, number) <= MAX_COARSE_VOXELS:
-            break
-        number = n
+    fitting = (n for n in range(len(volume.levels)) if _voxels(volume, n) <= MAX_COARSE_VOXELS)
+    number = next(fitting, len(volume.levels) - 1)
     extra = index3(max(1, want // have) for want, have in zip(FACTORS, level_factors(volume, number), strict=True))
     return number, extra
 
@@ -245,16 +256,53 @@ def too_coarse(volume: Volume) -> str | None:
     )
 
 
-def print_summary(volume: Volume, out: Path, console: Console) -> None:
-    """Say what was found."""
-    import pyarrow.parquet as pq
-
-    count = pq.read_metadata(out).num_rows
+def voxel_doubts(volume: Volume) -> list[Finding]:
+    """What makes the voxel size doubtful for cells, known before any work."""
     reason = too_coarse(volume)
-    style = "bold red" if reason else "bold"
-    console.print(f"[{style}]{count:,}[/] cells in {out}", highlight=False)
-    if reason:
-        console.print(f"[bold red]warning:[/] {reason}", highlight=False, soft_wrap=True)
+    return voxel_findings(volume.space.spacing_um) + ([Finding(Grade.UNUSABLE, reason)] if reason else [])
+
+
+def tissue_findings(share: float) -> list[Finding]:
+    """Says so where hardly anything of the volume is tissue."""
+    if share >= LITTLE_TISSUE:
+        return []
+    return [
+        Finding(
+            Grade.DOUBTFUL,
+            f"only {share:.1%} of the volume looks like tissue (expected: {LITTLE_TISSUE:.0%} or more): is it the right "
+            "channel, and does it show more than a bright object or an empty field? Look at the image, and cut away "
+            "what is empty",
+        )
+    ]
+
+
+def cell_findings(count: int) -> list[Finding]:
+    """Says so where there is no cell at all."""
+    if count:
+        return []
+    return [
+        Finding(
+            Grade.UNUSABLE,
+            "no cells were found: the channel may show none, the voxel size may be wrong, or the detector does not know "
+            "such cells. Look at the image, check --channel (or --signal) and --voxel-um, and adapt the detector with "
+            "`volumetric calibrate`",
+        )
+    ]
+
+
+def findings(volume: Volume, facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """What was noticed before and during a detection; `facts` of its ledger, by pass."""
+    told = [record for name in ("contrast", "link") for record in facts[name]["findings"]]
+    return voxel_doubts(volume) + [Finding.from_json(record) for record in told]
+
+
+def print_summary(volume: Volume, out: Path, facts: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Say what was found, and in red what speaks against it."""
+    noticed = Verdict.of(findings(volume, facts))
+    style = "bold red" if noticed.grade is Grade.UNUSABLE else "bold"
+    console.print(f"[{style}]{facts['link']['cells']:,}[/] cells in {out}", highlight=False)
+    for doubt in noticed.doubts:
+        console.print(f"[bold red]warning:[/] {doubt}", highlight=False, soft_wrap=True)
 
 
 def _voxels(volume: Volume, level: int) -> int:
@@ -287,11 +335,13 @@ def _block_cost(volume: Volume, grid: BlockGrid, detector: Detector) -> Cost:
 def _load_field(path: Path, written_ns: int) -> ContrastField:
     """The stored field; a file written anew is read anew."""
     arrays = read_arrays(path)
+    numbers = {name: float(arrays[name]) for name in ("zero", "fill", "share", "dark", "unit")}
     return ContrastField(
         background=arrays["background"],
+        corner=index3(arrays["corner"]),
         factors=index3(arrays["factors"]),
         tissue=arrays["tissue"],
         tissue_factors=index3(arrays["tissue_factors"]),
-        dark=float(arrays["dark"]),
-        unit=float(arrays["unit"]),
+        padding=arrays["padding"],
+        **numbers,
     )

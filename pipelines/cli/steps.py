@@ -112,9 +112,10 @@ def detect(
     work = work_beside(out)
     opened = volume_of(volume, work, settings, resources, voxel_um, None)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))
-    plan = command.plan(opened.volume, out, work / "detect", options, resources)
-    if go([*opened.stages, Stage(plan, work / "detect")], resources, dry_run):
-        command.print_summary(opened.volume, out, console)
+    stage = Stage(command.plan(opened.volume, out, work / "detect", options, resources), work / "detect")
+    warn([finding.text for finding in command.voxel_doubts(opened.volume)])
+    if go([*opened.stages, stage], resources, dry_run):
+        command.print_summary(opened.volume, out, stage.ledger.facts(), console)
 
 
 @app.command(rich_help_panel="One step alone")

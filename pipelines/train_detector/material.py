@@ -37,13 +37,11 @@ def synthetic_volume(seed: int, index: int, shape: Index3 = CROP_SHAPE) -> Volum
 
 
 def synthetic_training(seed: int, index: int) -> TrainingVolume:
-    """The same, ready for training; the dark level is known, unknown or half known, as it is in use."""
+    """The same, ready for training."""
     image, cells = synthetic_volume(seed, index)
-    rng = np.random.default_rng([seed, index, 1])
-    dark = float(rng.choice([0.0, rng.uniform(0, 0.9)]) * np.quantile(image, 0.001))
     rows = cells[["z_vox", "y_vox", "x_vox", "radius_px"]].to_numpy(dtype=np.float64)
     asked = (cells["snr"] >= FAINTEST).to_numpy()
-    contrast = contrast_of(image, dark).normalise(image, Box.of_shape(image.shape))
+    contrast = contrast_of(image).normalise(image, Box.of_shape(image.shape))
     return TrainingVolume(contrast, rows[asked], _columns(rows[~asked], cells["half_slices"].to_numpy()[~asked]))
 
 

@@ -18,16 +18,16 @@ from volumetric.detection.model import Detector, DetectorSettings
 from volumetric.detection.tileset import Tile
 from volumetric.geometry.box import Box, Index3
 from volumetric.imaging.intensity import ContrastField, fit_contrast
-from volumetric.imaging.pooling import mean_pool
+from volumetric.imaging.pooling import block_means
 from volumetric.points.linking import link_peaks
 
 FACTORS: Index3 = (2, 8, 8)
 
 
-def contrast_of(image: npt.NDArray[Any], dark: float | None = None) -> ContrastField:
+def contrast_of(image: npt.NDArray[Any]) -> ContrastField:
     """The contrast field of a volume in memory, (z, y, x) of any numeric type."""
-    coarse = mean_pool(image.astype(np.float32), FACTORS)
-    return fit_contrast(coarse, FACTORS, Box.of_shape(image.shape).shape, lambda box: image[box.slices], dark)
+    coarse = block_means(image, FACTORS)
+    return fit_contrast(coarse, FACTORS, Box.of_shape(image.shape).shape, lambda box: image[box.slices])
 
 
 def contrast_of_tiles(tiles: Sequence[Tile]) -> list[ContrastField]:

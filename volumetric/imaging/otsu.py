@@ -14,12 +14,15 @@ def otsu_threshold(values: npt.NDArray[Any]) -> float:
     """The value that splits a histogram of 256 bins into the two best separated classes (Otsu 1979).
 
     Args:
-        values: real numbers of any shape, finite, at least one; where all are equal the value itself is returned.
+        values: real numbers of any shape, finite, at least one.
+
+    Returns:
+        An edge of the histogram: the upper class is what is not below it. Where all values are equal, that value.
     """
     low, high = float(values.min()), float(values.max())
     if low == high:
         return low
-    counts, edges = np.histogram(values, bins=BINS)
+    counts, edges = np.histogram(values.astype(np.float64, copy=False), bins=BINS)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = values.size - below

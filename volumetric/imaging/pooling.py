@@ -35,6 +35,17 @@ def mean_pool(image: npt.NDArray[Any], factors: Index3) -> npt.NDArray[Any]:
     return out
 
 
+def block_means(image: npt.NDArray[Any], factors: Index3) -> npt.NDArray[np.floating[Any]]:
+    """Mean over blocks of `factors` voxels as `mean_pool`, but not rounded.
+
+    float32 of images of up to 16 bits and of float32, else float64: a small difference of large values stays.
+    """
+    shape = [-(-n // f) for n, f in zip(image.shape, factors, strict=True)]
+    out = np.empty(shape, dtype=np.float32 if image.itemsize <= 2 or image.dtype == np.float32 else np.float64)
+    _float_means(np.ascontiguousarray(image), factors, out)
+    return out
+
+
 @numba.njit(nogil=True, cache=True)
 def _integer_means(image: npt.NDArray[Any], factors: Index3, out: npt.NDArray[Any]) -> None:
     """Rows are summed at full width first, then along x: both loops run at the speed of memory."""

@@ -12,8 +12,6 @@ from volumetric.registration.imaged import Imaged, Part
 from volumetric.registration.linear import Linear
 from volumetric.registration.placement import Placement
 
-ANISOTROPY_LIMIT = 20.0
-
 SCALE_DOUBTFUL = (0.8, 1.25)
 SCALE_USELESS = (0.6, 1.7)
 """Lengths of a brain in those of the atlas: adult brains differ by some per cent, and cleared tissue shrinks or swells."""
@@ -26,17 +24,6 @@ SMALLEST_VOX = 2.0
 
 RIVAL = 0.03
 """Correlation by which a part fits best where it was placed, at least."""
-
-
-def voxel_findings(spacing_um: Um3) -> Iterator[Finding]:
-    """Says so where a voxel is so long that a unit or the order of the axes may be wrong."""
-    longest, shortest = max(spacing_um), min(spacing_um)
-    if longest / shortest > ANISOTROPY_LIMIT:
-        yield Finding(
-            Grade.DOUBTFUL,
-            f"the voxel size {spacing_um} um (z, y, x) is {longest / shortest:.0f} times longer than wide: "
-            "is one of the values in another unit, or the order wrong?",
-        )
 
 
 def refuse_sizes(tissue_um: Um3, brain_um: Um3, coarse_um: float) -> None:
