@@ -269,9 +269,9 @@ def tissue_findings(share: float) -> list[Finding]:
     return [
         Finding(
             Grade.DOUBTFUL,
-            f"only {share:.1%} of the volume looks like tissue (expected: {LITTLE_TISSUE:.0%} or more): is it the right "
-            "channel, and does it show more than a bright object or an empty field? Look at the image, and cut away "
-            "what is empty",
+            f"only {share:.1%} of the volume looks like tissue (expected: {LITTLE_TISSUE:.0%} or more): is it the "
+            "right channel, and does it show more than a bright object or an empty field? Look at the image, and cut "
+            "away what is empty",
         )
     ]
 
@@ -283,9 +283,9 @@ def cell_findings(count: int) -> list[Finding]:
     return [
         Finding(
             Grade.UNUSABLE,
-            "no cells were found: the channel may show none, the voxel size may be wrong, or the detector does not know "
-            "such cells. Look at the image, check --channel (or --signal) and --voxel-um, and adapt the detector with "
-            "`volumetric calibrate`",
+            "no cells were found: the channel may show none, the voxel size may be wrong, or the detector does not "
+            "know such cells. Look at the image, check --channel (or --signal) and --voxel-um, and adapt the "
+            "detector with `volumetric calibrate`",
         )
     ]
 

@@ -37,8 +37,8 @@ def voxel_findings(spacing_um: Um3) -> list[Finding]:
         low, high = USUAL_UM[name]
         if not low <= edge <= high:
             return _doubt(
-                f"the voxel size is {_told(spacing_um)} um (z, y, x), and a {name} of {edge:g} um is unusual: {EXPECTED}. "
-                "Check the unit and the order of the numbers before you believe any count"
+                f"the voxel size is {_told(spacing_um)} um (z, y, x), and a {name} of {edge:g} um is unusual: "
+                f"{EXPECTED}. Check the unit and the order of the numbers before you believe any count"
             )
     longest, shortest = max(spacing_um), min(spacing_um)
     if longest / shortest > ANISOTROPY_LIMIT:

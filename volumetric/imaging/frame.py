@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from scipy import ndimage
 from volumetric.imaging.noise import deviation
 from volumetric.imaging.otsu import otsu_threshold
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
 
 _TISSUE_LIGHT = 0.12
@@ -98,12 +99,12 @@ def _fill(coarse: Floats, blank: Mask) -> float:
 
 def _blank(coarse: Floats) -> Mask:
     """Blocks of one and the same value with their neighbours in a plane, and those of that value beside them."""
-    known = np.where(np.isfinite(coarse), coarse, np.float32(np.inf))
+    known = np.where(np.isfinite(coarse), coarse, coarse.dtype.type(np.inf))
     same = np.zeros(coarse.shape, dtype=np.bool_)
     for axis in range(3):
         plane = [1 if axis == other else 3 for other in range(3)]
         same |= ndimage.maximum_filter(known, plane) == ndimage.minimum_filter(known, plane)
-    grown: Mask = ndimage.maximum_filter(np.where(same, known, np.float32(-np.inf)), 3) == known
+    grown: Mask = ndimage.maximum_filter(np.where(same, known, coarse.dtype.type(-np.inf)), 3) == known
     return grown
 
 

@@ -5,8 +5,8 @@ it is then a pure function of the absolute voxel position, so that no result dep
 
     contrast = arcsinh((I - b) / (8 s))
 
-b is the smooth local background and s the standard deviation of the noise where the tissue has its usual light, measured
-there. A constant added to the image, its gain and its data type leave the contrast as it is, and so do empty
+b is the smooth local background and s the standard deviation of the noise where the tissue has its usual light,
+measured there. A constant added to the image, its gain and its data type leave the contrast as it is, and so do empty
 surroundings and bright objects elsewhere. The noise is one number for a volume: the brightness from which people
 mark cells is the same in dim and bright tissue of a brain, in grey values above the background.
 """
@@ -28,7 +28,7 @@ from volumetric.imaging.frame import find_parts
 from volumetric.imaging.noise import usual_noise
 
 Image = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
 
 _STEP_PX: Index3 = (8, 32, 32)
@@ -59,7 +59,8 @@ class ContrastField:
 
     Args:
         zero: grey value from which `background` is counted, so that its digits are not spent on a large offset.
-        background: (Z, Y, X) float32, the local background b less `zero`, on a grid of blocks of `factors` voxels.
+        background: (Z, Y, X) float32 or float64, the local background b less `zero`, on a grid of blocks of
+            `factors` voxels.
         corner: full-resolution voxel at which the grid of `background` begins; it may lie before the volume.
         factors: full-resolution voxels in a voxel of `background`.
         tissue: (Z, Y, X) bool on a grid of blocks of `tissue_factors` voxels, grown by a few cell radii.
@@ -179,13 +180,13 @@ def fit_contrast(
         raise InputError(f"a volume of {shape} has {expected} blocks of {factors}, not {coarse.shape}")
     finite = coarse[np.isfinite(coarse)]
     zero = float(np.floor(np.median(finite))) if finite.size else 0.0
-    grid = (coarse - zero).astype(np.float32)
+    grid = coarse - zero if coarse.dtype == np.float64 else coarse - np.float32(zero)
     parts = find_parts(grid)
     lit = parts.tissue
     step = index3(max(1, round(s / f)) for s, f in zip(_STEP_PX, factors, strict=True))
     # Counted from where the image begins and one step wider: padding moves no point of the grid and adds none.
     imaged = _bounds(parts.imaged)
-    background = local_background(np.where(lit, grid, np.float32(np.nan))[imaged.slices], step)
+    background = local_background(np.where(lit, grid, grid.dtype.type(np.nan))[imaged.slices], step)
     samples = [plane for box in _sample_boxes(grid, lit, factors, shape) for plane in read(box)]
     # Without any noise whatever, contrast is in hundredths of what the image spans; a constant image has none.
     span = float(np.ptp(finite)) if finite.size else 0.0
@@ -210,7 +211,7 @@ def fit_contrast(
 
 
 def local_background(coarse: Floats, step: Index3) -> Floats:
-    """A low quantile around each point of a grid `step` times coarser, from one step before the first; float32.
+    """A low quantile around each point of a grid `step` times coarser, from one step before the first.
 
     Windows reach half a step into their neighbours, NaN is ignored. Points that see few values take the nearest one
     that sees more: at a bright rim, or beyond the tissue, they would tell of little else.
@@ -221,7 +222,7 @@ def local_background(coarse: Floats, step: Index3) -> Floats:
     padded = np.pad(coarse, widths, constant_values=np.nan)
     window = [s + 2 * p for s, p in zip(step, pads, strict=True)]
     views = np.lib.stride_tricks.sliding_window_view(padded, window)[:: step[0], :: step[1], :: step[2]]
-    out, seen = np.empty(counts, dtype=np.float32), np.empty(counts, dtype=np.intp)
+    out, seen = np.empty(counts, dtype=coarse.dtype), np.empty(counts, dtype=np.intp)
     for z in range(counts[0]):
         ordered = np.sort(views[z].reshape(*counts[1:], -1), axis=-1)
         seen[z] = np.isfinite(ordered).sum(axis=-1)
@@ -240,9 +241,7 @@ def _filled(grid: Floats) -> Floats:
     return filled
 
 
-def _weights(
-    box: Box, axis: int, factors: Index3, shape: tuple[int, ...]
-) -> tuple[slice, npt.NDArray[np.float64]]:
+def _weights(box: Box, axis: int, factors: Index3, shape: tuple[int, ...]) -> tuple[slice, npt.NDArray[np.float64]]:
     """Linear interpolation along one axis: the nodes of the grid that the box needs, and their weights.
 
     The weights are a matrix (voxels of the box, nodes) float64.
