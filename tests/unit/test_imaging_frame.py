@@ -118,3 +118,11 @@ def test_what_is_not_a_number_is_not_imaged() -> None:
     light = LIGHT.astype(np.float32)
     light[:, :, 20:] = np.nan
     assert not find_parts(light).tissue[:, :, 20:].any()
+
+
+@pytest.mark.parametrize("level", [0.0, 40.0, 60.0])
+def test_a_thin_padding_of_part_of_a_block_does_not_hide_the_frame(level: float) -> None:
+    light = np.pad(LIGHT, 1, constant_values=level)
+    light += np.random.default_rng(4).normal(0, 0.5, light.shape)  # blocks of padding and frame in any shares
+    mask = found(light)[1:-1, 1:-1, 1:-1]
+    assert (mask == found(LIGHT)).mean() > 0.99

@@ -81,12 +81,18 @@ def find_parts(coarse: Floats) -> Parts:
     fill = _fill(coarse, blank)
     padding = ndimage.maximum_filter(blank & (coarse == fill), 3)
     imaged &= ~blank
-    values = coarse[imaged]
-    found = _frame(coarse, imaged, values) if values.size else None
-    if found is None:
-        return Parts(imaged, imaged, padding, fill, float("nan"))
-    dark, top = found
-    rise = float(np.median(values[values > top])) - dark
+    rest, dark, size = imaged, float("nan"), 0
+    while rest.any() and (found := _frame(coarse, rest)) is not None:
+        level, top = found
+        above = rest & (coarse > top)
+        # A thin padding may lie around the frame; what lies inside the frame, and is less, is haze.
+        below = int(np.count_nonzero(rest)) - int(np.count_nonzero(above))
+        if below <= size:
+            break
+        rest, dark, size = above, level, below
+    if size == 0:
+        return Parts(imaged, imaged, padding, fill, dark)
+    rise = float(np.median(coarse[rest])) - dark
     return Parts(imaged & (coarse > dark + _TISSUE_LIGHT * rise), imaged, padding, fill, dark)
 
 
@@ -108,9 +114,10 @@ def _blank(coarse: Floats) -> Mask:
     return grown
 
 
-def _frame(coarse: Floats, imaged: Mask, values: Floats) -> tuple[float, float] | None:
+def _frame(coarse: Floats, imaged: Mask) -> tuple[float, float] | None:
     """The level of the frame and its highest value, or None where there is none."""
-    shell = coarse[imaged & ~ndimage.binary_erosion(imaged, np.ones((3, 3, 3)), _SHELL)]
+    shell = coarse[imaged & ~ndimage.binary_erosion(imaged, np.ones((3, 3, 3), dtype=np.bool_), _SHELL)]
+    values = coarse[imaged]
     found = None
     low = values[:: -(-values.size // _ENOUGH)]
     least = _LEAST_FRAME * low.size

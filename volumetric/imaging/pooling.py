@@ -41,7 +41,8 @@ def block_means(image: npt.NDArray[Any], factors: Index3) -> npt.NDArray[np.floa
     float32 of images of up to 16 bits and of float32, else float64: a small difference of large values stays.
     """
     shape = [-(-n // f) for n, f in zip(image.shape, factors, strict=True)]
-    out = np.empty(shape, dtype=np.float32 if image.itemsize <= 2 or image.dtype == np.float32 else np.float64)
+    short = image.itemsize <= 2 or image.dtype == np.float32
+    out: npt.NDArray[np.floating[Any]] = np.empty(shape, dtype=np.float32 if short else np.float64)
     _float_means(np.ascontiguousarray(image), factors, out)
     return out
 
