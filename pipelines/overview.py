@@ -58,7 +58,7 @@ def stages(volume: Volume, work: Path, resources: Resources) -> tuple[Stage, ...
     target = replace(described, levels=(*finest.levels, *described.levels[1:]))
     bare = Plan("overview", VERSION, {}, {"volume": volume.fingerprint()}, (), (folder / NAME,))
     stored = stored_layout(folder, bare, "slabs-0")
-    conversions = ingest.conversions(ZarrSource(finest, None), target, levels, stored, resources, first=1)
+    conversions = ingest.conversions(ZarrSource(finest), target, levels, stored, resources, first=1)
     layout = Reduction("layout", partial(create_volume, described, levels[1:]))
     return (Stage(replace(bare, passes=(layout, *conversions)), folder),)
 

@@ -21,7 +21,7 @@ from volumetric.atlas.loader import PIN
 from volumetric.detection.model import SHIPPED
 from volumetric.errors import InputError
 from volumetric.statistics.design import FIRST_LINE
-from volumetric.storage.omezarr import is_zarr
+from volumetric.storage.ngff import is_zarr
 
 VOXEL = ("z_um", "y_um", "x_um")
 OPTIONS = (*count.Config.model_fields, *VOXEL)

@@ -18,6 +18,7 @@ from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.space import Um3, VoxelSpace
+from volumetric.storage.stated import Described
 
 DTYPE = "uint16"
 
@@ -55,12 +56,11 @@ class Brain:
 
 
 @dataclass(frozen=True)
-class NoImages:
+class NoImages(Described):
     """A source (`volumetric.storage.sources.Source`) of 16 bits whose slices are decoded whole, and which has none."""
 
     shape: Index3
     channels: tuple[str, ...]
-    spacing_um: Um3
     dtype: str = DTYPE
     identity: str = "not there"
 
@@ -75,7 +75,7 @@ class NoImages:
 
 def plans(brain: Brain, resources: Resources, preset: register.Preset = "standard") -> Mapping[str, Plan]:
     """The plan of every stage; nothing is read or written."""
-    source = NoImages(brain.shape, tuple(f"channel{n}" for n in range(brain.channels)), brain.voxel_um)
+    source = NoImages(brain.shape, tuple(f"channel{n}" for n in range(brain.channels)))
     config = ingest.Config(voxel_um=brain.voxel_um)
     with tempfile.TemporaryDirectory() as name:  # empty: no run there is to be gone on with
         folder = Path(name)

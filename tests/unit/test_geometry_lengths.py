@@ -33,23 +33,27 @@ NGFF = {
 """All that NGFF recommends."""
 
 MICROMETRES = [
-    "um", "UM", "Um", "µm", "μm", "micron", "microns", "Micron", "micrometer", "micrometre", "Micrometers", "micro-meter",
+    "um", "UM", "Um", "µm", "μm", "micron", "microns", "Micron", "micrometer", "micrometre", "Micrometers",
+    "micro-meter",
     "\\u00B5m", "\\u00b5m", "\\u03bcm", "Âµm", "Î¼m", "¬µm", "Ã‚Âµm", "&micro;m", "&#181;m", "?m", "\ufffdm", "ï¿½m",
     " um ", "um\x00", "[um]", "(µm)", "um/pixel", "µm/px", "microns per pixel", "1e-6 m", "10^-6 m", "0.001 mm", "µ",
     b"\xb5m", b"\xc2\xb5m",
 ]  # fmt: skip
 
 OTHERS = {
-    "Inches": INCH, "IN": INCH, "feet": 12 * INCH, "Foot": 12 * INCH, "yards": 36 * INCH, "miles": 63360 * INCH, "mil": 25.4,
+    "Inches": INCH, "IN": INCH, "feet": 12 * INCH, "Foot": 12 * INCH, "yards": 36 * INCH, "miles": 63360 * INCH,
+    "mil": 25.4,
     "nautical_mile": 1852 * METRE, "light_year": 9.4607304725808e21, "light-years": 9.4607304725808e21,
     "US_survey_foot": 1200 / 3937 * METRE, "US_survey_feet": 1200 / 3937 * METRE, "furlong": 660 * 1200 / 3937 * METRE,
     "international_inches": INCH, "fermi": 1e-9, "A\u030a": 1e-4, "\u212b": 1e-4, "Ångström": 1e-4, "angstroms": 1e-4,
-    "microinch": INCH / 1e6, "kiloparsecs": 3.0856775814913673e25, "metres": METRE, "Meter": METRE, "NM": 1e-3, "CM": 1e4,
+    "microinch": INCH / 1e6, "kiloparsecs": 3.0856775814913673e25, "metres": METRE, "Meter": METRE, "NM": 1e-3,
+    "CM": 1e4,
     "10 um": 10.0, "nanometres": 1e-3, "decametre": 1e7, "dekameter": 1e7,
 }  # fmt: skip
 
 NO_LENGTHS = [
-    "", " ", None, "pixel", "pixels", "Pixel", "px", "voxel", "reference frame", "unknown", "none", "arbitrary", "a.u.", "s",
+    "", " ", None, "pixel", "pixels", "Pixel", "px", "voxel", "reference frame", "unknown", "none", "arbitrary",
+    "a.u.", "s",
     "second", "min", "MM", "A", "degree", "inch²", "1", "um2", "mum", "m/s", 5, "nmm", "\x00",
 ]  # fmt: skip
 """`MM` might be a millimetre or a megametre, `A` is an ampere."""

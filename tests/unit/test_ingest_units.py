@@ -19,6 +19,7 @@ from volumetric.blocks.plan import Plan
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import VoxelSpace
 from volumetric.storage.levels import plan_levels
+from volumetric.storage.stated import Described
 
 BRAIN = (2600, 11000, 16000)
 VOXEL_UM = (5.0, 0.7, 0.7)
@@ -26,14 +27,13 @@ GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
-class Imagined:
+class Imagined(Described):
     """A source of which only the shape is needed."""
 
     shape: Index3 = BRAIN
     grain: Index3 = (1, 64, 16000)
     dtype: str = "uint16"
     channels: tuple[str, ...] = ("signal",)
-    spacing_um: None = None
     identity: str = "imagined"
 
     def fill(self, out: np.ndarray, box: Box, channel: int = 0) -> None:

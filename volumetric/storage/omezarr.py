@@ -1,11 +1,14 @@
 """OME-Zarr: one multiscale image with axes c, z, y, x; NGFF 0.5 (Zarr v3, sharded), or 0.4 on request.
 
-Reading also takes axes without c, or with a single time point, and bare Zarr arrays, which say nothing of themselves.
+Reading takes axes of any order and one time point, all versions, the only image of a plate or of several series,
+and bare
+Zarr arrays, which may name their axes and say nothing of their voxels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +18,23 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import index3
+from volumetric.geometry.box import Index3
+from volumetric.geometry.lengths import positive, unit_um
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.storage.atomic import replacing
+from volumetric.storage.axes import channel_count, grid_shape, spatial, understand_axes
 from volumetric.storage.encoding import BLOSC, Encoding
 from volumetric.storage.levels import Level
-from volumetric.storage.volume import StoredLevel, Volume
+from volumetric.storage.ngff import AXES_BEFORE_0_3, Dataset, is_zarr, ome_attributes, only_image, read_metadata
+from volumetric.storage.stated import UNSTATED, StatedVoxel
+from volumetric.storage.volume import OWN_AXES, StoredLevel, Volume
 
 ATTRIBUTE = "volumetric"
 """Our own group attribute beside `ome`: orientation and identity."""
 
-TO_UM = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6}
+ONE_UM = (1.0, 1.0, 1.0)
+"""The voxel size to see a bare array with until it is given."""
 
 COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00")
 
@@ -43,7 +51,7 @@ def describe_volume(
     """The volume that `create_volume` will lay out; nothing is written."""
     return Volume(
         path=path,
-        levels=tuple(StoredLevel(path / str(lv.number), lv.shape, lv.space, ("c", "z", "y", "x")) for lv in levels),
+        levels=tuple(StoredLevel(path / str(lv.number), lv.shape, lv.space, OWN_AXES) for lv in levels),
         channels=tuple(channels),
         dtype=dtype,
         orientation=orientation,
@@ -89,7 +97,7 @@ def _create_array(group: zarr.Group, level: Level, volume: Volume, encoding: Enc
         dtype=np.dtype(volume.dtype),
         # The checksum behind each compressed chunk makes damage an error for every reader, never a wrong number.
         compressors=[BloscCodec(cname=name, clevel=strength, shuffle=shuffle), Crc32cCodec()],
-        dimension_names=("c", "z", "y", "x"),
+        dimension_names=OWN_AXES,
     )
 
 
@@ -139,118 +147,146 @@ def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
     }
 
 
-def is_zarr(path: Path) -> bool:
-    """Whether a folder holds a Zarr group or array of either version."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs", ".zarray"))
+def look_at_zarr(path: Path, axes: str | None = None) -> Volume:
+    """An OME-Zarr image, or a bare array, as it says itself, its axes named by the user where `axes` is given.
 
-
-UNSTATED = (1.0, 1.0, 1.0)
-"""The voxel size to open a bare array with where it does not matter."""
-
-
-def open_zarr(path: Path, voxel_um: Um3 | None = None) -> Volume:
-    """An OME-Zarr image, or a bare array whose voxel size is given.
-
-    Raises `InputError` where it is neither, cannot be understood, or states no voxel size and none is given.
+    Where it does not state how large its voxels are (`Volume.voxel`), they are 1 um along that axis. Raises
+    `InputError`
+    where it is neither or cannot be understood.
     """
+    if not path.is_dir() or not is_zarr(path):
+        raise InputError(f"{path} is not a Zarr: expected a folder with zarr.json, .zarray or .zattrs")
     try:
         found = zarr.open(str(path), mode="r")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # zarr's, for damaged metadata
-        raise InputError(f"{path} cannot be read as Zarr: {error}. Its metadata is damaged or missing") from error
-    if isinstance(found, zarr.Group):
-        return open_ome_zarr(path)
-    if voxel_um is None:
-        raise InputError(
-            f"{path} is a bare Zarr array, which does not say how large its voxels are: give --voxel-um Z Y X in um"
-        )
-    return _bare_array(path, found, VoxelSpace(voxel_um))
-
-
-def open_ome_zarr(path: Path) -> Volume:
-    """Open an OME-Zarr 0.4 or 0.5 image; raises `InputError` where it is none or cannot be understood."""
-    if not path.is_dir() or not is_zarr(path):
-        raise InputError(f"{path} is not an OME-Zarr: expected a folder with zarr.json or .zattrs")
-    try:
-        return _open_image(path)
+        if isinstance(found, zarr.Array):
+            return _bare_array(path, found, axes)
+        if not ome_attributes(found.attrs.asdict()).get("multiscales"):
+            path = only_image(path)
+            found = zarr.open_group(str(path), mode="r")
+        return _image(path, found, axes)
     except InputError:
+        raise
+    except PermissionError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
-            f"{path} cannot be read as an OME-Zarr image: {type(error).__name__}: {error}. Its metadata is damaged"
+            f"{path} cannot be read as Zarr: {type(error).__name__}: {error}. Its metadata are damaged, missing or "
+            "not those "
+            "of an OME-Zarr; its voxels may be whole"
         ) from error
 
 
-def _open_image(path: Path) -> Volume:
-    group = zarr.open_group(str(path), mode="r")
-    attributes: dict[str, Any] = group.attrs.asdict()
-    ome: dict[str, Any] = attributes.get("ome", attributes)
-    multiscales = ome.get("multiscales")
-    if not multiscales:
-        arrays = ", ".join(sorted(name for name, _ in group.arrays()))
-        hint = f" Its arrays are {arrays}: give the path of one, with --voxel-um" if arrays else ""
-        raise InputError(f"{path} is a Zarr group but not an OME-Zarr image: it has no 'multiscales' metadata.{hint}")
-    image = multiscales[0]
-    axes = tuple(str(axis["name"]) for axis in image["axes"])
-    if axes[-3:] != ("z", "y", "x") or any(axis not in "tczyx" for axis in axes):
-        raise InputError(f"{path}: expected axes that end in z, y, x, got {', '.join(axes)}")
-    units = [TO_UM.get(axis.get("unit", "micrometer"), 1.0) for axis in image["axes"]][-3:]
-    found = {str(dataset["path"]): _level_array(path, str(dataset["path"])) for dataset in image["datasets"]}
-    levels = tuple(
-        StoredLevel(path / name, index3(array.shape[-3:]), _space(dataset, image, units), axes)
-        for dataset, (name, array) in zip(image["datasets"], found.items(), strict=True)
+def open_zarr(path: Path, voxel_um: Um3 | None = None, axes: str | None = None) -> Volume:
+    """An OME-Zarr image or a bare array whose voxel size it states itself or is given.
+
+    Raises `InputError` where it is neither, cannot be understood, or states no voxel size and none is given.
+    """
+    return with_voxel(look_at_zarr(path, axes), voxel_um)[0]
+
+
+def open_ome_zarr(path: Path) -> Volume:
+    """Open an OME-Zarr image that states its voxel size; raises `InputError` where it is none."""
+    return open_zarr(path)
+
+
+def with_voxel(volume: Volume, given: Um3 | None) -> tuple[Volume, tuple[str, ...]]:
+    """A volume with the voxel size that holds, the user's or its own, and what is to be said of it.
+
+    Raises `InputError` where none is stated and none given.
+    """
+    size, warnings = volume.voxel.settle(given, str(volume.path))
+    if volume.voxel.whole_um is not None and not warnings:
+        return volume, ()  # what is written differs from what is given by no more than its rounding
+    factors = [a / b for a, b in zip(size, volume.space.spacing_um, strict=True)]
+    levels = tuple(replace(level, space=_stretched(level.space, factors)) for level in volume.levels)
+    return replace(volume, levels=levels, read_as=(*volume.read_as, f"voxel {size}")), warnings
+
+
+def _stretched(space: VoxelSpace, factors: Sequence[float]) -> VoxelSpace:
+    return VoxelSpace(
+        um3(a * f for a, f in zip(space.spacing_um, factors, strict=True)),
+        um3(a * f for a, f in zip(space.origin_um, factors, strict=True)),
     )
-    first = next(iter(found.values()))
-    if "t" in axes and first.shape[axes.index("t")] != 1:
-        raise InputError(f"{path} holds {first.shape[axes.index('t')]} time points; expected one")
-    count = first.shape[axes.index("c")] if "c" in axes else 1
+
+
+def _image(path: Path, group: zarr.Group, given: str | None) -> Volume:
+    attributes: dict[str, Any] = group.attrs.asdict()
+    found = read_metadata(path, ome_attributes(attributes))
+    arrays = [_level_array(path, dataset.path) for dataset in found.datasets]
+    first = arrays[0]
+    names = found.axes
+    if names is None and first.ndim == len(AXES_BEFORE_0_3):
+        names = AXES_BEFORE_0_3
+    axes = understand_axes(str(path), first.shape, names, "its metadata", given)
+    units = spatial(axes.letters, found.units or (None,) * first.ndim)
+    shapes = [grid_shape(axes.letters, array.shape) for array in arrays]
+    spaces = _spaces(axes.letters, found.datasets, shapes, units)
+    scale = found.datasets[0].scale
     own = attributes.get(ATTRIBUTE, {})
+    several = f"{path} holds {found.images} multiscale images: the first is read"
     return Volume(
         path=path,
-        levels=levels,
-        channels=_channel_names(ome, count),
+        levels=tuple(
+            StoredLevel(path / dataset.path, shape, space, axes.letters)
+            for dataset, shape, space in zip(found.datasets, shapes, spaces, strict=True)
+        ),
+        channels=_channel_names(found.labels, channel_count(axes.letters, first.shape)),
         dtype=str(first.dtype.newbyteorder("=")),
         orientation=check_orientation(own["orientation"]) if own.get("orientation") else None,
         identity=own.get("identity"),
+        voxel=StatedVoxel.of("the OME-Zarr's metadata", spatial(axes.letters, scale), units) if scale else UNSTATED,
+        facts=(("kind", f"OME-Zarr {found.version}"), ("axes", str(axes))),
+        doubts=(*axes.doubts, *([several] if found.images > 1 else [])),
+        read_as=() if given is None else (f"axes {''.join(axes.letters)}",),
     )
 
 
-def _bare_array(path: Path, array: zarr.Array[Any], space: VoxelSpace) -> Volume:
-    if array.ndim not in {3, 4}:
-        raise InputError(f"{path} has {array.ndim} axes: expected z, y, x or c, z, y, x")
-    axes = ("z", "y", "x") if array.ndim == 3 else ("c", "z", "y", "x")
-    count = array.shape[0] if array.ndim == 4 else 1
+def _spaces(
+    axes: Sequence[str], datasets: Sequence[Dataset], shapes: Sequence[Index3], units: Sequence[object]
+) -> list[VoxelSpace]:
+    """Where the voxels of each level lie; along an axis of no length as if its numbers were um, or a voxel 1 um."""
+    factors = [unit_um(unit) or 1.0 for unit in units]
+    sizes = [[positive(n) for n in spatial(axes, d.scale)] if d.scale else [None] * 3 for d in datasets]
+    places = [spatial(axes, d.translation) if d.translation else (0.0,) * 3 for d in datasets]
+    columns = []
+    for axis, factor in enumerate(factors):
+        said = [level[axis] for level in sizes]
+        if all(size is not None for size in said):
+            spacing = [float(size or 1.0) * factor for size in said]
+            origin = [float(place[axis]) * factor for place in places]
+        else:
+            spacing = [shapes[0][axis] / shape[axis] for shape in shapes]
+            spacing = [round(step) if abs(step - round(step)) * shape[axis] <= step else step
+                       for step, shape in zip(spacing, shapes, strict=True)]  # fmt: skip
+            origin = [(step - 1) / 2 for step in spacing]
+        columns.append(list(zip(spacing, origin, strict=True)))
+    return [VoxelSpace(um3(a for a, _ in level), um3(b for _, b in level)) for level in zip(*columns, strict=True)]
+
+
+def _bare_array(path: Path, array: zarr.Array[Any], given: str | None) -> Volume:
+    names = getattr(array.metadata, "dimension_names", None)
+    said_by = "its dimension names"
+    if names is None:
+        names, said_by = array.attrs.asdict().get("_ARRAY_DIMENSIONS"), "its _ARRAY_DIMENSIONS"
+    axes = understand_axes(str(path), array.shape, names, said_by, given)
     return Volume(
         path=path,
-        levels=(StoredLevel(path, index3(array.shape[-3:]), space, axes),),
-        channels=_channel_names({}, count),
+        levels=(StoredLevel(path, grid_shape(axes.letters, array.shape), VoxelSpace(ONE_UM), axes.letters),),
+        channels=_channel_names((), channel_count(axes.letters, array.shape)),
         dtype=str(array.dtype.newbyteorder("=")),
         orientation=None,
         identity=None,
+        facts=(("kind", "bare Zarr array"), ("axes", str(axes))),
+        doubts=axes.doubts,
+        read_as=() if axes.is_usual else (f"axes {''.join(axes.letters)}",),
     )
 
 
-def _channel_names(ome: Mapping[str, Any], count: int) -> tuple[str, ...]:
+def _channel_names(labels: Sequence[str], count: int) -> tuple[str, ...]:
     """The labels of the channels; numbers where they are not given, or do not tell the channels apart."""
-    listed = ome.get("omero", {}).get("channels", [])
     numbered = tuple(f"channel{i}" for i in range(count))
-    labels = tuple(_label(listed[i]) or numbered[i] if i < len(listed) else numbered[i] for i in range(count))
-    return labels if len(set(labels)) == count else numbered
-
-
-def _label(channel: Mapping[str, Any]) -> str:
-    return str(channel.get("label") or "").strip()
-
-
-def _space(dataset: Mapping[str, Any], image: Mapping[str, Any], units: Sequence[float]) -> VoxelSpace:
-    """Where the voxels of a level lie, its own transforms and then the image's applied."""
-    scale, offset = np.ones(3), np.zeros(3)
-    for transform in [*dataset.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]:
-        if transform["type"] == "scale":
-            factor = np.asarray(transform["scale"][-3:], dtype=float)
-            scale, offset = scale * factor, offset * factor
-        elif transform["type"] == "translation":
-            offset = offset + np.asarray(transform["translation"][-3:], dtype=float)
-    return VoxelSpace(um3(scale * np.asarray(units)), um3(offset * np.asarray(units)))
+    names = tuple((labels[i] if i < len(labels) else "") or numbered[i] for i in range(count))
+    return names if len(set(names)) == count else numbered
 
 
 def _level_array(path: Path, name: str) -> zarr.Array[Any]:

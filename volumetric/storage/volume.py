@@ -20,8 +20,13 @@ import zarr
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.space import VoxelSpace
-from volumetric.storage.provenance import folder_identity
+from volumetric.storage.axes import arranged, grid_shape, selection
+from volumetric.storage.provenance import digest, folder_identity
 from volumetric.storage.shards import file_format, read_file, write_file
+from volumetric.storage.stated import UNSTATED, StatedVoxel
+
+OWN_AXES = ("c", "z", "y", "x")
+"""Of every array that we write."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class StoredLevel:
 class Volume:
     """One image: levels from fine to coarse, all with the same channels.
 
-    `path` is what the user calls the volume; levels usually lie below it, but need not.
+    `path` is what the user calls the volume; levels usually lie below it, but need not. What it says of itself is in
+    `voxel`, `facts` and `doubts`, as of a source; `read_as` is what the user said instead.
     """
 
     path: Path
@@ -47,6 +53,10 @@ class Volume:
     dtype: str
     orientation: str | None
     identity: str | None
+    voxel: StatedVoxel = UNSTATED
+    facts: tuple[tuple[str, str], ...] = ()
+    doubts: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Index3:
@@ -70,7 +80,8 @@ class Volume:
         Raises `InputError` that names the place where stored data is damaged.
         """
         try:
-            data = self._files(level, box, channel) if self.identity else self._zarr(level, box, channel)
+            own = self.identity and self.levels[level].axes == OWN_AXES
+            data = self._files(level, box, channel) if own else self._zarr(level, box, channel)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # zarr's codecs raise many kinds for damaged data
@@ -82,7 +93,8 @@ class Volume:
 
     def _zarr(self, level: int, box: Box, channel: int) -> npt.NDArray[np.generic]:
         """Voxels of a volume that anybody may have made."""
-        return np.asarray(self.array(level)[self._index(level, box, channel)])
+        axes = self.levels[level].axes
+        return arranged(axes, np.asarray(self.array(level)[selection(axes, box, channel)]))
 
     def _files(self, level: int, box: Box, channel: int) -> npt.NDArray[np.generic]:
         """Voxels of a volume of our own, at a third of the time; those of files that are not there are 0."""
@@ -120,11 +132,11 @@ class Volume:
     def shard(self, level: int) -> Index3:
         """The shape (z, y, x) of what one file of a level holds."""
         array = self.array(level)
-        return index3((array.shards or array.chunks)[-3:])
+        return grid_shape(self.levels[level].axes, array.shards or array.chunks)
 
     def chunk(self, level: int) -> Index3:
         """The shape (z, y, x) of what is decoded together."""
-        return index3(self.array(level).chunks[-3:])
+        return grid_shape(self.levels[level].axes, self.array(level).chunks)
 
     def shards(self, level: int, box: Box) -> Iterator[Box]:
         """The parts of a box that lie in one file each."""
@@ -138,13 +150,18 @@ class Volume:
     def shard_file(self, level: int, box: Box, channel: int = 0) -> Path:
         """The file that holds a box."""
         array = self.array(level)
-        spatial = dict(zip("zyx", (a // s for a, s in zip(box.start, self.shard(level), strict=True)), strict=True))
-        index = tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.levels[level].axes)
+        starts = dict(zip("zyx", box.start, strict=True)) | {"c": channel}
+        files = zip(self.levels[level].axes, array.shards or array.chunks, strict=True)
+        index = tuple(starts.get(axis, 0) // size for axis, size in files)
         return self.levels[level].path / array.metadata.encode_chunk_key(index)
 
     def fingerprint(self) -> str:
-        """Changes when the volume does: its own identity, or what a foreign one's files hold."""
-        return self.identity or folder_identity(self.path)
+        """Changes when the volume does, or what the user says of it.
+
+        It is the volume's own identity, or what a foreign one's files hold.
+        """
+        found = self.identity or folder_identity(self.path)
+        return digest([found, *self.read_as]) if self.read_as else found
 
     def nearest_level(self, spacing_um: float) -> int:
         """The coarsest level whose voxel edges are all at most `spacing_um`; 0 where none is."""
@@ -155,10 +172,6 @@ class Volume:
         """The Zarr array of a level, with all of the volume's axes, for reading."""
         stored = self.levels[level]
         return _open_array(str(stored.path), stored.shape, self.identity)
-
-    def _index(self, level: int, box: Box, channel: int) -> tuple[slice | int, ...]:
-        spatial = dict(zip("zyx", box.slices, strict=True))
-        return tuple(spatial.get(axis, channel if axis == "c" else 0) for axis in self.levels[level].axes)
 
 
 @lru_cache(maxsize=64)

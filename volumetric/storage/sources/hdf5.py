@@ -1,7 +1,8 @@
-"""HDF5 files: any dataset of z, y, x or c, z, y, x; several datasets of one grid are channels."""
+"""HDF5 files: any dataset of z, y, x and c in an order that it names; several datasets of one grid are channels."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,36 +14,41 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, Index3, index3
-from volumetric.geometry.space import Um3
-from volumetric.storage.provenance import files_identity
-from volumetric.storage.sources.source import channel_name, check_dtype, whole_spacing, words
+from volumetric.geometry.box import Box, Index3
+from volumetric.storage.axes import StoredAxes, arranged, channel_count, grid_shape, selection, understand_axes
+from volumetric.storage.provenance import digest, files_identity
+from volumetric.storage.sources.source import channel_name, check_dtype, words
+from volumetric.storage.stated import UNSTATED, Described, StatedVoxel
 
 SPACING_ATTRIBUTE = "element_size_um"
 """Voxel size (z, y, x), as ImageJ's and BigDataViewer's HDF5 writers store it."""
 
 
 @dataclass(frozen=True)
-class Hdf5Source:
-    """Datasets of one file. `places` names, for each channel, a dataset and an index on its first axis, or None."""
+class Hdf5Source(Described):
+    """Datasets of one file. `places` names, for each channel, a dataset and an index on its axis c, if it has one.
+
+    `stored` is the data type of the file where that is not what its bits mean.
+    """
 
     path: Path
-    places: tuple[tuple[str, int | None], ...]
+    places: tuple[tuple[str, int], ...]
+    axes: tuple[str, ...]
     channels: tuple[str, ...]
     shape: Index3
     dtype: str
-    spacing_um: Um3 | None
     grain: Index3
     identity: str
+    stored: str | None = None
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The voxels of a box."""
         name, index = self.places[channel]
         with opened(self.path) as file:
-            voxels = file[name][box.slices if index is None else (index, *box.slices)]
+            voxels = arranged(self.axes, file[name][selection(self.axes, box, index)])
             if voxels.shape != out.shape:
                 raise InputError(f"{self.path} was replaced: {name} ends within z, y, x {box.start} to {box.stop}")
-            out[...] = voxels
+            out[...] = voxels.astype(self.stored, copy=False).view(self.dtype) if self.stored else voxels
 
 
 @contextmanager
@@ -70,8 +76,11 @@ def load_plugins() -> None:
         return
 
 
-def open_hdf5(path: Path, dataset: str | None = None) -> Hdf5Source:
-    """The images of an HDF5 file; raises `InputError` that lists its datasets where a choice is needed."""
+def open_hdf5(path: Path, dataset: str | None = None, axes: str | None = None) -> Hdf5Source:
+    """The images of an HDF5 file, their axes named by the user where `axes` is given.
+
+    Raises `InputError` that lists its datasets where a choice is needed, and where the axes are not known.
+    """
     load_plugins()
     with opened(path) as file:
         found = _images(file)
@@ -81,31 +90,63 @@ def open_hdf5(path: Path, dataset: str | None = None) -> Hdf5Source:
             listed = "; ".join(f"{name} ({words(d.shape, str(d.dtype))})" for name, d in list(found.items())[:8])
             given = f" {dataset!r}" if dataset else ""
             raise InputError(
-                f"{path} does not hold one image{given}: it has {listed or 'no dataset of three or four axes'}. "
+                f"{path} does not hold one image{given}: it has {listed or 'no dataset of three to five axes'}. "
                 f"Give one as {path}:/NAME"
             )
-        first = next(iter(chosen.values()))
-        check_dtype(str(path), str(first.dtype.newbyteorder("=")))
+        name, first = next(iter(chosen.items()))
+        dtype = str(first.dtype.newbyteorder("="))
+        check_dtype(str(path), dtype)
         for data in chosen.values():
             refuse_unwritten(path, data)
-        names = list(chosen)
-        places: list[tuple[str, int | None]]
-        if first.ndim == 4:
-            places = [(name, c) for name in names for c in range(first.shape[0])]
-            labels = [f"{name}-{c}" if len(names) > 1 else f"channel{c}" for name, c in places]
-        else:
-            places = [(name, None) for name in names]
-            labels = names if len(names) > 1 else [channel_name(path)]
+        order = _axes(f"{path}:/{name}", first, axes)
+        places, channels = _channels(path, chosen, channel_count(order.letters, first.shape), "c" in order.letters)
+        identity = files_identity([path])
         return Hdf5Source(
             path=path,
-            places=tuple(places),
-            channels=tuple(label.replace("/", "-") for label in labels),
-            shape=index3(first.shape[-3:]),
-            dtype=str(first.dtype.newbyteorder("=")),
-            spacing_um=_spacing(first),
-            grain=grain_of(first),
-            identity=files_identity([path]),
+            places=places,
+            axes=order.letters,
+            channels=channels,
+            shape=grid_shape(order.letters, first.shape),
+            dtype=dtype,
+            grain=grain_of(first, order.letters),
+            identity=identity if order.is_usual else digest([identity, order.letters]),
+            voxel=_voxel(first, order),
+            facts=(("kind", f"HDF5, {', '.join(f'/{name}' for name in chosen)}"), ("axes", str(order))),
+            doubts=order.doubts,
         )
+
+
+def _channels(
+    path: Path, chosen: dict[str, h5py.Dataset], count: int, several: bool
+) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Where each channel lies, and its name."""
+    names = list(chosen)
+    places = tuple((name, c) for name in names for c in range(count))
+    if several:
+        labels = [f"{name}-{c}" if len(names) > 1 else f"channel{c}" for name, c in places]
+    else:
+        labels = names if len(names) > 1 else [channel_name(path)]
+    return places, tuple(label.replace("/", "-") for label in labels)
+
+
+def _axes(what: str, dataset: h5py.Dataset, given: str | None) -> StoredAxes:
+    """The axes of a dataset by vigra's and ilastik's `axistags`, or by HDF5's own labels and scales."""
+    if "axistags" in dataset.attrs:
+        tags = dataset.attrs["axistags"]
+        try:
+            names = [axis["key"] for axis in json.loads(tags)["axes"]]
+        except (ValueError, KeyError, TypeError) as error:
+            if given is None:
+                raise InputError(
+                    f"the axistags of {what} cannot be read ({error!r}): say with --axes how its axes are stored, for "
+                    "example --axes zyxc"
+                ) from error
+            names = []
+        return understand_axes(what, dataset.shape, names, "its axistags", given)
+    labels = [
+        dim.label or (dim[0].name or "").rpartition("/")[2] if dim.label or len(dim) else "" for dim in dataset.dims
+    ]
+    return understand_axes(what, dataset.shape, labels, "its dimension labels", given)
 
 
 def refuse_unwritten(path: Path, dataset: h5py.Dataset) -> None:
@@ -123,23 +164,26 @@ def _reaches(path: Path, name: str) -> bool:
     return name == "." or "%" in name or (path.parent / name).is_file()
 
 
-def grain_of(dataset: h5py.Dataset) -> Index3:
-    """The chunk of a dataset in z, y, x; one row where it is not chunked."""
-    chunk = dataset.chunks or (1, 1, dataset.shape[-1])
-    return index3(chunk[-3:])
+def grain_of(dataset: h5py.Dataset, axes: tuple[str, ...]) -> Index3:
+    """The chunk of a dataset in z, y, x; one run of the last axis where it is not chunked."""
+    return grid_shape(axes, dataset.chunks or (*(1 for _ in dataset.shape[1:]), dataset.shape[-1]))
 
 
 def _images(file: h5py.File) -> dict[str, h5py.Dataset]:
     found: dict[str, h5py.Dataset] = {}
 
     def note(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim in {3, 4} and item.size and item.dtype.kind in "iuf":
+        if isinstance(item, h5py.Dataset) and 3 <= item.ndim <= 5 and item.size and item.dtype.kind in "iuf":
             found[name] = item
 
     file.visititems(note)
     return found
 
 
-def _spacing(dataset: h5py.Dataset) -> Um3 | None:
-    value = dataset.attrs.get(SPACING_ATTRIBUTE)
-    return whole_spacing(list(np.ravel(value)))
+def _voxel(dataset: h5py.Dataset, axes: StoredAxes) -> StatedVoxel:
+    """The voxel size, which is written for arrays of z, y, x; in another order it is not clear what it means."""
+    value = np.ravel(dataset.attrs.get(SPACING_ATTRIBUTE, ()))
+    in_order = [axis for axis in axes.letters if axis in "zyx"] == ["z", "y", "x"]
+    if len(value) != 3 or not (in_order or len(set(value.tolist())) == 1):
+        return UNSTATED
+    return StatedVoxel.of(SPACING_ATTRIBUTE, value.tolist(), ["um"] * 3)

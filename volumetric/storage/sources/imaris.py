@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Index3, index3
-from volumetric.geometry.space import Um3
+from volumetric.geometry.lengths import positive
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened, refuse_unwritten
-from volumetric.storage.sources.source import UNITS_UM, check_dtype, whole_spacing, words
+from volumetric.storage.sources.source import check_dtype, words
+from volumetric.storage.stated import UNSTATED, StatedVoxel
 
 FULL = "DataSet/ResolutionLevel 0"
 AXES = ("Z", "Y", "X")
@@ -36,7 +40,7 @@ def open_imaris(path: Path) -> Hdf5Source:
         if not numbers:
             raise InputError(f"{path} is damaged: it holds no channel. Export it again")
         groups = [file[f"{time}/Channel {n}"] for n in numbers]
-        grids = {(_sizes(path, group), str(group["Data"].dtype.newbyteorder("="))) for group in groups}
+        grids = {(_sizes(path, file, group), str(group["Data"].dtype.newbyteorder("="))) for group in groups}
         if len(grids) != 1:
             listed = ", ".join(words(shape, dtype) for shape, dtype in sorted(grids))
             raise InputError(f"{path} is damaged: its channels are not alike but {listed}. Export it again")
@@ -46,39 +50,42 @@ def open_imaris(path: Path) -> Hdf5Source:
             refuse_unwritten(path, group["Data"])
         return Hdf5Source(
             path=path,
-            places=tuple((f"{time}/Channel {n}/Data", None) for n in numbers),
+            places=tuple((f"{time}/Channel {n}/Data", 0) for n in numbers),
+            axes=("z", "y", "x"),
             channels=_names(file, numbers),
             shape=sizes,
             dtype=dtype,
-            spacing_um=_spacing(file, sizes),
-            grain=grain_of(groups[0]["Data"]),
+            grain=grain_of(groups[0]["Data"], ("z", "y", "x")),
             identity=files_identity([path]),
+            voxel=_voxel(file, sizes),
+            facts=(("kind", "Imaris"), ("axes", "z, y, x")),
         )
 
 
-def _sizes(path: Path, group: h5py.Group) -> Index3:
-    """The image's own size: the stored array is padded to whole chunks."""
+def _sizes(path: Path, file: h5py.File, group: h5py.Group) -> Index3:
+    """The image's own size, said beside the channel or for the whole file: the stored array is padded to whole
+    chunks."""
     stored = group["Data"].shape
-    sizes = index3(int(_text(group.attrs, f"ImageSize{axis}") or n) for axis, n in zip(AXES, stored, strict=True))
+    image = file["DataSetInfo/Image"].attrs if "DataSetInfo/Image" in file else {}
+    said = [_text(group.attrs, f"ImageSize{axis}") or _text(image, axis) for axis in AXES]
+    sizes = index3(int(positive(text) or -1) if text else n for text, n in zip(said, stored, strict=True))
     if not all(0 < size <= n for size, n in zip(sizes, stored, strict=True)):
         raise InputError(
-            f"{path} is damaged: {group.name} should hold {' x '.join(map(str, sizes))} voxels but holds "
+            f"{path} is damaged: {group.name} should hold {' x '.join(text or '?' for text in said)} voxels but holds "
             f"{' x '.join(map(str, stored))}. Export it again"
         )
     return sizes
 
 
-def _spacing(file: h5py.File, sizes: Index3) -> Um3 | None:
+def _voxel(file: h5py.File, sizes: Index3) -> StatedVoxel:
     """Extent over size, which Imaris gives in x, y, z numbered 0, 1, 2."""
     if "DataSetInfo/Image" not in file:
-        return None
+        return UNSTATED
     image = file["DataSetInfo/Image"].attrs
-    unit = UNITS_UM.get(_text(image, "Unit") or "um")
-    bounds = [(_text(image, f"ExtMin{i}"), _text(image, f"ExtMax{i}")) for i in (2, 1, 0)]
-    if unit is None or not all(low and high for low, high in bounds):
-        return None
-    z, y, x = ((float(high) - float(low)) / n * unit for (low, high), n in zip(bounds, sizes, strict=True))
-    return whole_spacing((z, y, x))
+    bounds = [(_number(image, f"ExtMin{i}"), _number(image, f"ExtMax{i}")) for i in (2, 1, 0)]
+    edges = [(high - low) / n for (low, high), n in zip(bounds, sizes, strict=True)]
+    values = [None if math.isnan(edge) else edge for edge in edges]
+    return StatedVoxel.of("Imaris' extents", values, [_text(image, "Unit")] * 3)
 
 
 def _names(file: h5py.File, numbers: list[int]) -> tuple[str, ...]:
@@ -88,7 +95,15 @@ def _names(file: h5py.File, numbers: list[int]) -> tuple[str, ...]:
     return tuple(names) if unique else tuple(f"channel{n}" for n in numbers)
 
 
-def _text(attributes: h5py.AttributeManager, name: str) -> str:
+def _number(attributes: Mapping[str, Any], name: str) -> float:
+    """A number that may be negative, with a decimal point or comma; NaN where there is none."""
+    try:
+        return float(_text(attributes, name).replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def _text(attributes: Mapping[str, Any], name: str) -> str:
     """An attribute, which Imaris stores as an array of single characters; empty where it is missing."""
     value = attributes.get(name)
     if value is None:

@@ -1,4 +1,4 @@
-"""NumPy files (.npy): an array of z, y, x or c, z, y, x, mapped, never loaded whole; nothing in it is executed."""
+"""NumPy files (.npy): an array of z, y, x or c, z, y, x, or as the user says; mapped, and nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Box, Index3, index3
-from volumetric.storage.provenance import files_identity
+from volumetric.geometry.box import Box, Index3
+from volumetric.storage.axes import arranged, channel_count, grid_shape, selection, understand_axes
+from volumetric.storage.provenance import digest, files_identity
 from volumetric.storage.sources.source import check_dtype
+from volumetric.storage.stated import Described
 
 MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True)
-class NumpyFile:
+class NumpyFile(Described):
     """A mapped array on disk."""
 
     path: Path
@@ -27,31 +29,37 @@ class NumpyFile:
     dtype: str
     grain: Index3
     identity: str
-    spacing_um: None = None
+    axes: tuple[str, ...]
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The voxels of a box."""
         array = _mapped(self.path)
-        voxels = array[box.slices] if array.ndim == 3 else array[(channel, *box.slices)]
+        if array.ndim != len(self.axes):
+            raise InputError(f"{self.path} was replaced: it has {array.ndim} axes now")
+        voxels = arranged(self.axes, array[selection(self.axes, box, channel)])
         if voxels.shape != out.shape:
             raise InputError(f"{self.path} was replaced: it ends within z, y, x {box.start} to {box.stop}")
         out[...] = voxels
 
 
-def open_numpy(path: Path) -> NumpyFile:
-    """A .npy file as an image; raises `InputError` with the reason where that is impossible."""
+def open_numpy(path: Path, axes: str | None = None) -> NumpyFile:
+    """A .npy file as an image, its axes as the user names them; raises `InputError` where that is impossible."""
     array = _mapped(path)
-    if array.ndim not in {3, 4} or min(array.shape) < 1:
-        raise InputError(f"{path} has axes of lengths {array.shape}: expected z, y, x or c, z, y, x")
+    order = understand_axes(str(path), array.shape, None, "", axes)
     dtype = str(array.dtype.newbyteorder("="))
     check_dtype(str(path), dtype)
+    identity = files_identity([path])
+    names = tuple(f"channel{i}" for i in range(channel_count(order.letters, array.shape)))
     return NumpyFile(
         path=path,
-        channels=(path.stem,) if array.ndim == 3 else tuple(f"channel{i}" for i in range(array.shape[0])),
-        shape=index3(array.shape[-3:]),
+        channels=names if "c" in order.letters else (path.stem,),
+        shape=grid_shape(order.letters, array.shape),
         dtype=dtype,
-        grain=(1, 1, array.shape[-1]),
-        identity=files_identity([path]),
+        grain=grid_shape(order.letters, (*(1 for _ in array.shape[1:]), array.shape[-1])),
+        identity=identity if order.is_usual else digest([identity, order.letters]),
+        axes=order.letters,
+        facts=(("kind", "NumPy array"), ("axes", str(order))),
+        doubts=order.doubts,
     )
 
 

@@ -8,8 +8,14 @@ import h5py
 from natsort import natsorted
 
 from volumetric.errors import InputError
-from volumetric.storage.omezarr import is_zarr
+from volumetric.storage.ngff import is_zarr
 from volumetric.storage.png import SIGNATURE as PNG
+from volumetric.storage.sources.bigdataviewer import (
+    is_bigdataviewer,
+    is_project,
+    open_bigdataviewer,
+    open_project,
+)
 from volumetric.storage.sources.hdf5 import open_hdf5
 from volumetric.storage.sources.imaris import is_imaris, open_imaris
 from volumetric.storage.sources.numpy_file import MAGIC as NUMPY
@@ -27,10 +33,13 @@ TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 KINDS = "a folder of slice TIFFs (or one folder a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr"
 
 
-def open_source(path: Path) -> Source:
-    """Open what a user gave; `FILE:/DATASET` chooses from an HDF5 file. Raises `InputError` with the reason."""
+def open_source(path: Path, axes: str | None = None) -> Source:
+    """Open what a user gave; `FILE:/DATASET` chooses from an HDF5 file, `axes` names those of an array.
+
+    Raises `InputError` with the reason where that is impossible.
+    """
     try:
-        return _open(path)
+        return _open(path, axes)
     except PermissionError as error:
         raise InputError(
             f"{error.filename or path} cannot be read: permission denied. Change its permissions"
@@ -39,24 +48,47 @@ def open_source(path: Path) -> Source:
         raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> Source:
+def _open(path: Path, axes: str | None) -> Source:
+    file, colon, dataset = str(path).partition(":/")
     if not path.exists():
-        file, colon, dataset = str(path).partition(":/")
         if colon and Path(file).is_file():
-            return open_hdf5(Path(file), dataset)
+            return _open_hdf5(Path(file), dataset, axes)
         raise InputError(f"there is nothing at {path}: give {KINDS}")
-    return _open_folder(path) if path.is_dir() else _open_file(path)
-
-
-def _open_file(path: Path) -> Source:
-    with path.open("rb") as file:
-        first = file.read(8)
+    if path.is_dir():
+        return open_zarr_source(path, axes) if is_zarr(path) else _fixed(path, _open_folder(path), axes)
+    with path.open("rb") as opened:
+        first = opened.read(8)
     if first.startswith(NUMPY):
-        return open_numpy(path)
+        return open_numpy(path, axes)
+    if h5py.is_hdf5(path):
+        return _open_hdf5(path, None, axes)
+    return _fixed(path, _open_file(path, first), axes)
+
+
+def _fixed(path: Path, source: Source, axes: str | None) -> Source:
+    """A source whose kind says what its axes are; raises `InputError` where the user says it too."""
+    if axes is not None:
+        raise InputError(
+            f"--axes says {axes}, but it is for arrays (HDF5, .npy, Zarr): {path} is of a kind that says itself what "
+            "its axes "
+            "are. Leave the flag out; --orientation says how the slices lie in the animal"
+        )
+    return source
+
+
+def _open_hdf5(path: Path, dataset: str | None, axes: str | None) -> Source:
+    if is_imaris(path) and not dataset:
+        return _fixed(path, open_imaris(path), axes)
+    if is_bigdataviewer(path):
+        return _fixed(path, open_bigdataviewer(path, dataset), axes)
+    return open_hdf5(path, dataset, axes)
+
+
+def _open_file(path: Path, first: bytes) -> Source:
     if first == PNG:
         return open_png(path)
-    if h5py.is_hdf5(path):
-        return open_imaris(path) if is_imaris(path) else open_hdf5(path)
+    if is_project(first):
+        return open_project(path)
     if first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS:
         return open_stack(path)
     raise InputError(
@@ -67,8 +99,6 @@ def _open_file(path: Path) -> Source:
 
 
 def _open_folder(path: Path) -> Source:
-    if is_zarr(path):
-        return open_zarr_source(path)
     own = tiffs_in(path)
     if own:
         return open_slices({channel_name(path): own})

@@ -12,10 +12,11 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.storage.png import read_png
 from volumetric.storage.provenance import files_identity
+from volumetric.storage.stated import Described
 
 
 @dataclass(frozen=True)
-class PngFile:
+class PngFile(Described):
     """One slice, one channel."""
 
     path: Path
@@ -24,7 +25,6 @@ class PngFile:
     dtype: str
     grain: Index3
     identity: str
-    spacing_um: None = None
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The pixels of a box."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,24 +13,11 @@ import numpy.typing as npt
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
-from volumetric.geometry.space import Um3, um3
+from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import digest
+from volumetric.storage.stated import StatedVoxel
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
-
-UNITS_UM = {
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "\\u00B5m": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-}
-"""As OME, ImageJ and Imaris write them; both code points of mu are in use."""
 
 
 class Source(Protocol):
@@ -45,8 +30,23 @@ class Source(Protocol):
     @property
     def channels(self) -> tuple[str, ...]: ...
     @property
+    def voxel(self) -> StatedVoxel:
+        """The voxel size by the file's own metadata."""
+        ...
+
+    @property
     def spacing_um(self) -> Um3 | None:
-        """The voxel size by the file's own metadata, where it states all of it."""
+        """The same, where all of it is stated."""
+        ...
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What else people should know of it before it is read: names and values, such as its axes."""
+        ...
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What looks wrong and does not stop, each a sentence."""
         ...
 
     @property
@@ -96,8 +96,20 @@ class ChannelSet:
         return self._first.dtype
 
     @property
+    def voxel(self) -> StatedVoxel:
+        return self._first.voxel
+
+    @property
     def spacing_um(self) -> Um3 | None:
         return self._first.spacing_um
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        return self._first.facts
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(doubt for source, _ in self.parts for doubt in source.doubts))
 
     @property
     def grain(self) -> Index3:
@@ -134,12 +146,6 @@ def channel_name(path: Path) -> str:
     whole = path.resolve() if path.name in {"", ".."} else path
     name = whole.name if whole.is_dir() else whole.name.split(".")[0]
     return name.strip() or "image"
-
-
-def whole_spacing(values: Sequence[object]) -> Um3 | None:
-    """Three numbers as a voxel size, or None where they are not all finite and positive."""
-    sizes = [float(v) for v in values if isinstance(v, int | float | np.integer | np.floating) and 0 < v < math.inf]
-    return um3(sizes) if len(values) == len(sizes) == 3 else None
 
 
 def check_dtype(what: str, dtype: str) -> None:

@@ -1,4 +1,4 @@
-"""What a TIFF says about itself: voxel size and channel names, from OME-XML or from ImageJ's notes."""
+"""What a TIFF says about itself: voxel size and channel names, from OME-XML, ImageJ's notes or its resolution tags."""
 
 from __future__ import annotations
 
@@ -8,57 +8,80 @@ from typing import Any
 
 import tifffile
 
-from volumetric.geometry.space import Um3
-from volumetric.storage.sources.source import UNITS_UM, whole_spacing
+from volumetric.geometry.lengths import INCH_UM, micrometres, positive
+from volumetric.storage.stated import AXES, UNSTATED, StatedVoxel
+
+RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+"""Of the tag ResolutionUnit; 1 is none."""
+
+COARSEST_PIXEL_UM = 20.0
+"""A resolution tag that makes pixels coarser speaks of paper or a screen: 72, 96, 150, 300, 600 and 1200 dots an
+inch are
+what programs write that know none."""
+
+SCANNER_DPI = 1200
+"""Whole multiples of it are a scanner's too."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Voxel size in um, each axis None where it is not stated, and channel names as far as they are given."""
+    """Voxel size as far as it is stated, and channel names as far as they are given."""
 
-    spacing_um: tuple[float | None, float | None, float | None] = (None, None, None)
+    voxel: StatedVoxel = UNSTATED
     channels: tuple[str, ...] = ()
-
-    @property
-    def whole_spacing_um(self) -> Um3 | None:
-        """The voxel size where all of it is stated."""
-        return whole_spacing(self.spacing_um)
 
 
 def read_metadata(tif: tifffile.TiffFile) -> Metadata:
     """The metadata of a TIFF; what it does not state is left open."""
     if tif.is_ome and tif.ome_metadata:
         return _of_ome(tifffile.xml2dict(tif.ome_metadata))
-    if tif.is_imagej and tif.imagej_metadata:
-        return _of_imagej(tif.imagej_metadata, tif.pages.first)
-    return Metadata()
+    if tif.is_imagej and tif.imagej_metadata and "unit" in tif.imagej_metadata:
+        return Metadata(_of_imagej(tif.imagej_metadata, tif.pages.first.aspage()))
+    return Metadata(_of_tags(tif.pages.first.aspage()))
 
 
 def _of_ome(xml: Mapping[str, Any]) -> Metadata:
+    """OME-XML, where a size without a unit is in micrometres by its schema."""
     pixels = _first(_first(xml.get("OME", {}).get("Image", {})).get("Pixels", {}))
-    sizes = [
-        _micrometres(pixels.get(f"PhysicalSize{axis}"), str(pixels.get(f"PhysicalSize{axis}Unit", "µm")))
-        for axis in "ZYX"
-    ]
+    sizes = [pixels.get(f"PhysicalSize{axis.upper()}") for axis in AXES]
+    units = [pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in AXES]
     listed = pixels.get("Channel", ())
     channels = listed if isinstance(listed, Sequence) else [listed]
     names = tuple(str(channel.get("Name", "")) for channel in channels)
-    return Metadata((sizes[0], sizes[1], sizes[2]), names if all(names) else ())
+    return Metadata(StatedVoxel.of("OME-XML", sizes, units), names if all(names) else ())
 
 
-def _of_imagej(notes: Mapping[str, Any], page: tifffile.TiffPage | tifffile.TiffFrame) -> Metadata:
-    unit = str(notes.get("unit", ""))
-    sizes = [_micrometres(notes.get("spacing"), unit)]
-    for tag in ("YResolution", "XResolution"):
-        pixels, length = page.aspage().tags[tag].value if tag in page.aspage().tags else (0, 1)
-        sizes.append(_micrometres(length / pixels if pixels else None, unit))
-    return Metadata((sizes[0], sizes[1], sizes[2]))
+def _of_imagej(notes: Mapping[str, Any], page: tifffile.TiffPage) -> StatedVoxel:
+    """ImageJ's notes: `unit` is that of x, and of y and z where they have none of their own."""
+    unit = notes["unit"]
+    units = [notes.get("zunit", unit), notes.get("yunit", unit), unit]
+    pixels = [_pixel(page, tag) for tag in ("YResolution", "XResolution")]
+    return StatedVoxel.of("ImageJ's metadata", [notes.get("spacing"), *pixels], units)
 
 
-def _micrometres(value: object, unit: str) -> float | None:
-    if not isinstance(value, int | float) or value <= 0 or unit not in UNITS_UM:
+def _of_tags(page: tifffile.TiffPage) -> StatedVoxel:
+    """The resolution tags of any TIFF, unless they are a scanner's, a printer's or a default."""
+    number = page.tags["ResolutionUnit"].value if "ResolutionUnit" in page.tags else 1
+    unit = RESOLUTION_UNITS.get(int(number))
+    pixels = [_pixel(page, tag) for tag in ("YResolution", "XResolution")]
+    sizes = [micrometres(pixel, unit) for pixel in pixels]
+    if not all(size and _is_a_microscopes(size) for size in sizes):
+        return UNSTATED
+    return StatedVoxel.of("the TIFF's resolution tags", [None, *pixels], [None, unit, unit])
+
+
+def _is_a_microscopes(pixel_um: float) -> bool:
+    steps = INCH_UM / pixel_um / SCANNER_DPI
+    return pixel_um <= COARSEST_PIXEL_UM and abs(steps - round(steps)) > 1e-3
+
+
+def _pixel(page: tifffile.TiffPage, tag: str) -> float | None:
+    """The length of a pixel in the unit of a resolution tag, which counts pixels in a length."""
+    value = page.tags[tag].value if tag in page.tags else None
+    if not isinstance(value, tuple) or len(value) != 2:
         return None
-    return float(value) * UNITS_UM[unit]
+    pixels, length = positive(value[0]), positive(value[1])
+    return length / pixels if pixels and length else None
 
 
 def _first(item: Any) -> Any:  # noqa: ANN401 - parsed XML: one element, or a list where there are several

@@ -15,23 +15,22 @@ from natsort import natsorted
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
-from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.source import check_dtype, words
 from volumetric.storage.sources.tiff_file import opened
 from volumetric.storage.sources.tiff_metadata import Metadata, read_metadata
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS, check_page, grain_of, read_region, refuse_replaced
+from volumetric.storage.stated import Described
 
 
 @dataclass(frozen=True)
-class TiffSlices:
+class TiffSlices(Described):
     """2-D TIFFs of one shape, in natural order of their names."""
 
     files: tuple[tuple[Path, ...], ...]
     channels: tuple[str, ...]
     shape: Index3
     dtype: str
-    spacing_um: Um3 | None
     grain: Index3
     identity: str
 
@@ -77,7 +76,7 @@ def open_slices(folders: Mapping[str, list[Path]]) -> TiffSlices:
         channels=tuple(folders),
         shape=(len(files_by_channel[0]), shape[0], shape[1]),
         dtype=dtype,
-        spacing_um=metadata.whole_spacing_um,
+        voxel=metadata.voxel,
         grain=(1, rows, columns),
         identity=files_identity(path for files in files_by_channel for path in files),
     )

@@ -13,7 +13,6 @@ import tifffile
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
-from volumetric.geometry.space import Um3
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.sources.tiff_file import naming, opened
@@ -27,6 +26,7 @@ from volumetric.storage.sources.tiff_page import (
     read_region,
     refuse_replaced,
 )
+from volumetric.storage.stated import Described
 
 SLICE_AXES = "ZTIQR"
 """Letters that may stand for the slices; ImageJ and others often call them time (T) or nothing (I, Q)."""
@@ -43,7 +43,7 @@ class Plane(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TiffStack:
+class TiffStack(Described):
     """The first series of a TIFF, its planes ordered by `order`: "c" where channels change slowest, else "z"."""
 
     files: tuple[Path, ...]
@@ -52,7 +52,6 @@ class TiffStack:
     shape: Index3
     dtype: str
     order: str
-    spacing_um: Um3 | None
     grain: Index3
     identity: str
 
@@ -97,7 +96,7 @@ def open_stack(path: Path) -> TiffStack:
             shape=(slices, int(key.shape[0]), int(key.shape[1])),
             dtype=str(key.dtype),
             order=order,
-            spacing_um=metadata.whole_spacing_um,
+            voxel=metadata.voxel,
             grain=(1, *grain_of(key)),
             identity=files_identity(files),
         )

@@ -1,4 +1,4 @@
-"""Zarr: an OME-Zarr's full resolution, or a bare array of z, y, x or c, z, y, x (Zarr v2 or v3)."""
+"""Zarr: an OME-Zarr's full resolution, or a bare array (Zarr v2 or v3)."""
 
 from __future__ import annotations
 
@@ -13,32 +13,27 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.geometry.space import Um3
 from volumetric.storage.integrity import expected_files, refuse_incomplete
-from volumetric.storage.omezarr import UNSTATED, open_zarr
+from volumetric.storage.omezarr import look_at_zarr
 from volumetric.storage.sources.source import check_dtype
+from volumetric.storage.stated import StatedVoxel
 from volumetric.storage.volume import Volume
 
 
-def open_zarr_source(path: Path) -> ZarrSource:
-    """An OME-Zarr or a bare array as a source; raises `InputError` where it is neither or no voxels are there."""
-    try:
-        volume = open_zarr(path, UNSTATED)
-        source = ZarrSource(volume, None if volume.levels[0].path == path else volume.space.spacing_um)
-        check_dtype(str(path), source.dtype)
-        if min(volume.shape) < 1:
-            raise InputError(f"{path} has axes of lengths {volume.shape}: expected z, y, x")
-        refuse_incomplete(volume)
-        _refuse_empty(volume)
-    except (InputError, OSError, MemoryError):
-        raise
-    except Exception as error:  # zarr raises many kinds for damaged metadata
-        raise InputError(f"{path} cannot be read as Zarr: {error}. Its metadata is damaged") from error
-    return source
+def open_zarr_source(path: Path, axes: str | None = None) -> ZarrSource:
+    """An OME-Zarr or a bare array as a source, its axes named by the user where `axes` is given.
+
+    Raises `InputError` where it is neither or no voxels are there.
+    """
+    return ZarrSource(checked(look_at_zarr(path, axes)))
 
 
-def _refuse_empty(volume: Volume) -> None:
-    """Raise `InputError` where not one file of voxels is there: all of it would be read as zeros."""
+def checked(volume: Volume) -> Volume:
+    """A volume that can be read: of a data type that is read, all files of one of our own there, some of another."""
+    check_dtype(str(volume.path), volume.dtype)
+    refuse_incomplete(volume)
     if not any(file.is_file() for file in expected_files(volume, 0)):
         raise InputError(f"{volume.levels[0].path} holds metadata but none of its files of voxels. Copy it again")
+    return volume
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,22 @@ class ZarrSource:
     """The full resolution of a volume, to be converted again."""
 
     volume: Volume
-    spacing_um: Um3 | None
+
+    @property
+    def voxel(self) -> StatedVoxel:
+        return self.volume.voxel
+
+    @property
+    def spacing_um(self) -> Um3 | None:
+        return self.volume.voxel.whole_um
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        return self.volume.facts
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        return self.volume.doubts
 
     @property
     def shape(self) -> Index3:
