@@ -28,9 +28,11 @@ from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
 from volumetric.storage.atomic import read_json, write_json
-from volumetric.storage.omezarr import is_zarr, set_orientation
+from volumetric.storage.ngff import is_zarr
+from volumetric.storage.omezarr import look_at_zarr, set_orientation
 from volumetric.storage.provenance import versions
-from volumetric.storage.sources import open_source, select_channels
+from volumetric.storage.sources import Source, open_source, select_channels
+from volumetric.storage.sources.zarr_array import ZarrSource
 from volumetric.storage.volume import Volume
 from volumetric.storage.volume_record import VolumeRecord
 
@@ -40,6 +42,7 @@ class Config(Settings):
 
     atlas: str
     voxel_um: tuple[float, float, float] | None = None
+    axes: str | None = None
     orientation: str | None = None
     signal: str | None = None
     register_on: str | None = None
@@ -61,6 +64,7 @@ class Inputs:
     register_on: Volume
     register_channel: str
     stages: tuple[Stage, ...]
+    images: Source
     warnings: tuple[str, ...] = ()
 
 
@@ -147,19 +151,20 @@ def finish(job: Job, resources: Resources, console: Console) -> None:
 
 def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) -> Inputs:
     if is_zarr(source):
-        volume = in_place(source, config.voxel_um, config.orientation)
+        volume = in_place(source, config.voxel_um, config.orientation, config.axes)
         signal, name = _channel_of(volume, config.signal, config)
         other, other_name = _channel_of(volume, config.register_on, config) if config.register_on else (signal, name)
         stages = {v.path: overview.stages(v, run.overviews, resources) for v in (signal, other)}
         complete = [overview.completed(v, run.overviews) for v in (signal, other)]
-        return Inputs(complete[0], name, complete[1], other_name, tuple(itertools.chain(*stages.values())))
-    images = open_source(source)
+        ordered = tuple(itertools.chain(*stages.values()))
+        return Inputs(complete[0], name, complete[1], other_name, ordered, ZarrSource(volume), volume.doubts)
+    images = open_source(source, config.axes)
     signal_name = config.signal or _only(images.channels)
     wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))
-    chosen = select_channels(images, wanted)
+    chosen = select_channels(images, wanted, config.axes)
     opened = converted(chosen, run.volume, run.work("ingest"), resources, config.orientation, voxel_um=config.voxel_um)
     names = chosen.channels
-    return Inputs(opened.volume, names[0], opened.volume, names[-1], opened.stages, opened.warnings)
+    return Inputs(opened.volume, names[0], opened.volume, names[-1], opened.stages, chosen, opened.warnings)
 
 
 def _channel_of(volume: Volume, name: str | None, config: Config) -> tuple[Volume, str]:
@@ -169,7 +174,8 @@ def _channel_of(volume: Volume, name: str | None, config: Config) -> tuple[Volum
     if name in volume.channels:
         return volume, name
     if is_zarr(Path(name)):
-        other = in_place(Path(name), config.voxel_um, config.orientation)
+        stated = look_at_zarr(Path(name), config.axes).voxel.whole_um  # the flag is the source's
+        other = in_place(Path(name), None if stated else config.voxel_um, config.orientation, config.axes)
         return other, _only(other.channels)
     raise InputError(
         f"there is no channel {name!r}: {volume.path} has {', '.join(volume.channels)}, and no OME-Zarr has that path"
@@ -207,6 +213,8 @@ def _record(job: Job, resources: Resources) -> dict[str, Any]:
             "register_on": job.inputs.register_channel,
             "shape": list(signal.shape),
             "voxel_um": list(signal.space.spacing_um),
+            "register_voxel_um": list(other.space.spacing_um),
+            "axes": None if signal.path == job.run.volume else job.config.axes,
             "orientation": other.orientation,
         },
         "atlas": {

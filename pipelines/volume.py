@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines import ingest, overview
 from pipelines.config import Resources, make
+from pipelines.preview import voxel_doubts
 from pipelines.stage import Stage
 from volumetric.errors import InputError
 from volumetric.geometry.orientation import check_orientation
@@ -14,7 +15,7 @@ from volumetric.geometry.space import Um3
 from volumetric.storage.ngff import is_zarr
 from volumetric.storage.omezarr import look_at_zarr, with_voxel
 from volumetric.storage.sources import Source, open_source
-from volumetric.storage.sources.zarr_array import checked
+from volumetric.storage.sources.zarr_array import ZarrSource, checked
 from volumetric.storage.volume import Volume
 
 
@@ -39,8 +40,8 @@ def open_or_convert(
 ) -> Opened:
     """The Zarr at `path`, or the conversion of what is there to `work/volume.ome.zarr`."""
     if is_zarr(path):
-        volume, warnings = in_place(path, voxel_um, orientation, axes)
-        return Opened(overview.completed(volume, work), overview.stages(volume, work, resources), warnings)
+        volume = in_place(path, voxel_um, orientation, axes)
+        return Opened(overview.completed(volume, work), overview.stages(volume, work, resources), volume.doubts)
     out, ledger = work / "volume.ome.zarr", work / "ingest"
     return converted(open_source(path, axes), out, ledger, resources, orientation, voxel_um=voxel_um, **others)
 
@@ -61,22 +62,19 @@ def converted(
     return replace(opened, volume=replace(opened.volume, orientation=known))
 
 
-def in_place(
-    path: Path, voxel_um: Um3 | None, orientation: str | None, axes: str | None = None
-) -> tuple[Volume, tuple[str, ...]]:
-    """A Zarr image as it is, and what is to be said of it.
+def in_place(path: Path, voxel_um: Um3 | None, orientation: str | None, axes: str | None = None) -> Volume:
+    """A Zarr image as it is, with what is doubtful of it among its doubts.
 
     Raises `InputError` where its voxel size is neither stated nor given, it cannot be read, or the orientation
     contradicts its metadata.
     """
-    volume, warnings = with_voxel(checked(look_at_zarr(path, axes)), voxel_um)
-    if orientation is not None:
-        if volume.orientation not in {None, orientation.lower()}:
-            raise InputError(
-                f"{path} says its orientation is {volume.orientation} but --orientation says {orientation}"
-            )
-        volume = replace(volume, orientation=orientation.lower())
-    return volume, (*warnings, *volume.doubts)
+    seen = ZarrSource(checked(look_at_zarr(path, axes)))
+    volume = replace(with_voxel(seen.volume, voxel_um), doubts=(*seen.doubts, *voxel_doubts(seen, voxel_um)))
+    if orientation is None:
+        return volume
+    if volume.orientation not in {None, orientation.lower()}:
+        raise InputError(f"{path} says its orientation is {volume.orientation} but --orientation says {orientation}")
+    return replace(volume, orientation=orientation.lower())
 
 
 def convert(
@@ -89,11 +87,11 @@ def convert(
     **others: object,
 ) -> Opened:
     """The volume that the ingest of a source will make, with the stage that makes it."""
-    size, warnings = voxel_size(source, voxel_um)
+    size, _ = voxel_size(source, voxel_um)
     config = make(ingest.Config, voxel_um=size, **others)
     volume, _ = ingest.target(source, out, config)
     stage = Stage(ingest.plan(source, out, work, config, resources), work)
-    return Opened(volume, (stage,), (*warnings, *source.doubts))
+    return Opened(volume, (stage,), (*source.doubts, *voxel_doubts(source, voxel_um)))
 
 
 def voxel_size(source: Source, voxel_um: Um3 | None) -> tuple[Um3, tuple[str, ...]]:

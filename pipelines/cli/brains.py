@@ -10,6 +10,7 @@ import typer
 from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
+    Axes,
     Block,
     Cluster,
     ConfigFile,
@@ -29,7 +30,7 @@ from pipelines.cli.options import (
     Voxel,
     Workers,
 )
-from pipelines.cli.run import go, resources_of
+from pipelines.cli.run import go, resources_of, warn
 from pipelines.config import load_file, make, overlay
 from volumetric.errors import InputError
 
@@ -76,6 +77,7 @@ def count(
     ] = None,
     atlas: MaybeAtlas = None,
     voxel_um: Voxel = None,
+    axes: Axes = None,
     orientation: Orientation = None,
     signal: Annotated[str | None, typer.Option(help="Channel, or path, that shows the cells.")] = None,
     register_on: Annotated[str | None, typer.Option(help="Channel, or path, that the atlas is fitted to.")] = None,
@@ -101,12 +103,14 @@ def count(
     """
     from pipelines import cohort
     from pipelines import count as command
+    from pipelines.preview import preview
 
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     table = overlay(
         settings.get("count", {}),
         voxel_um=voxel_um,
+        axes=axes,
         orientation=orientation,
         atlas=atlas,
         signal=signal,
@@ -123,6 +127,9 @@ def count(
         cohort.run_cohort(sheet, out, table, resources, console, atlas_dir=atlas_dir, dry_run=dry_run)
     elif source is not None and sheet is None:
         job = command.prepare(source, out, command.configured(**table), resources, atlas_dir)
+        if dry_run:
+            preview(job.inputs.images, job.config.voxel_um).print(console)
+        warn(job.inputs.warnings)
         if go(job.stages, resources, dry_run):
             command.finish(job, resources, console)
     else:

@@ -14,6 +14,14 @@ Voxel = Annotated[
     tuple[float, float, float] | None,
     typer.Option("--voxel-um", metavar="Z Y X", help="Voxel size in um: slice distance, row, column."),
 ]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        metavar="ORDER",
+        help="What the axes of an array (HDF5, .npy, Zarr) are, as stored, for example zyxc. Default: as named there.",
+    ),
+]
 Orientation = Annotated[
     str | None,
     typer.Option(help="Three letters: the side on which slices, rows and columns start, for example psl or asr."),

@@ -27,11 +27,12 @@ def volume_of(
     resources: Resources,
     voxel_um: tuple[float, float, float] | None,
     orientation: str | None,
+    axes: str | None = None,
 ) -> Opened:
     """The volume at a path, with the stages that convert it where it must be."""
     from pipelines.volume import open_or_convert
 
-    table = overlay(settings.get("ingest", {}), voxel_um=voxel_um, orientation=orientation)
+    table = overlay(settings.get("ingest", {}), voxel_um=voxel_um, orientation=orientation, axes=axes)
     opened = open_or_convert(path, work, resources, **table)
     warn(opened.warnings)
     return opened

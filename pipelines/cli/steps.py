@@ -11,6 +11,7 @@ from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
     AtlasName,
+    Axes,
     Block,
     Cluster,
     ConfigFile,
@@ -41,6 +42,7 @@ def register(
     atlas: AtlasName,
     out: Out,
     voxel_um: Voxel = None,
+    axes: Axes = None,
     orientation: Orientation = None,
     channel: Annotated[str | None, typer.Option(help="Channel to register on. Default: the first.")] = None,
     preset: Preset = None,
@@ -65,7 +67,7 @@ def register(
 
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
-    opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation)
+    opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation, axes)
     table = overlay(
         settings.get("register", {}),
         atlas=atlas,
@@ -88,6 +90,7 @@ def detect(
     volume: SourceArg,
     out: Annotated[Path, typer.Option("--out", metavar="CELLS.parquet", help="The table to write.")],
     voxel_um: Voxel = None,
+    axes: Axes = None,
     channel: Annotated[str | None, typer.Option(help="Channel that shows the cells. Default: the first.")] = None,
     model: Model = None,
     block: Block = None,
@@ -110,7 +113,7 @@ def detect(
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     work = work_beside(out)
-    opened = volume_of(volume, work, settings, resources, voxel_um, None)
+    opened = volume_of(volume, work, settings, resources, voxel_um, None, axes)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))
     stage = Stage(command.plan(opened.volume, out, work / "detect", options, resources), work / "detect")
     warn([finding.text for finding in command.voxel_doubts(opened.volume)])

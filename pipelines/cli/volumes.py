@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import app, console
-from pipelines.cli.options import Cluster, ConfigFile, Debug, DryRun, Memory, Orientation, SourceArg, Voxel, Workers
+from pipelines.cli.options import (
+    Axes,
+    Cluster,
+    ConfigFile,
+    Debug,
+    DryRun,
+    Memory,
+    Orientation,
+    SourceArg,
+    Voxel,
+    Workers,
+)
 from pipelines.cli.run import go, resources_of, warn
 from pipelines.config import load_file, overlay
 from volumetric.storage.encoding import Codec, Ngff
@@ -19,6 +30,7 @@ def ingest(
     source: SourceArg,
     out: Annotated[Path, typer.Argument(metavar="OUT.ome.zarr", help="The volume to write.")],
     voxel_um: Voxel = None,
+    axes: Axes = None,
     orientation: Orientation = None,
     channel: Annotated[list[str] | None, typer.Option(help="Name of a channel; repeat for several.")] = None,
     codec: Annotated[
@@ -53,13 +65,14 @@ def ingest(
     table = overlay(
         settings.get("ingest", {}),
         voxel_um=voxel_um,
+        axes=axes,
         orientation=orientation,
         channel_names=channel,
         codec=codec,
         ngff=ngff,
         sharded=False if ngff == "0.4" and sharded is None else sharded,
     )
-    images = open_source(source)
+    images = open_source(source, table.pop("axes", None))
     opened = convert(images, out, work_beside(out), resources, **table)
     warn(opened.warnings)
     if repair:
@@ -78,7 +91,9 @@ def ingest(
 
 @app.command(rich_help_panel="Images")
 def info(
-    volume: Annotated[Path, typer.Argument(help="An OME-Zarr, or images to be converted.")],
+    volume: Annotated[Path, typer.Argument(metavar="SOURCE", help="A volume, or images to be converted.")],
+    voxel_um: Voxel = None,
+    axes: Axes = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
     ] = False,
@@ -87,14 +102,14 @@ def info(
     config: ConfigFile = None,
     debug: Debug = False,
 ) -> None:
-    """Shape, voxel, levels, codec, size, orientation and completeness of a volume.
+    """What will be read of images: channels, axes, voxel size and its origin, doubts; of a volume whether it is whole.
 
     Example: volumetric info brain.ome.zarr --verify
     """
     from pipelines.info import check_complete, show, verify_volume
 
-    show(volume, console)
+    show(volume, console, voxel_um=voxel_um, axes=axes)
     if verify:
-        verify_volume(volume, resources_of(load_file(config), workers=workers, cluster=cluster), console)
+        verify_volume(volume, resources_of(load_file(config), workers=workers, cluster=cluster), console, axes)
     else:
-        check_complete(volume, console)
+        check_complete(volume, console, axes)

@@ -62,9 +62,10 @@ def open_run(run: RunFolder) -> RunInputs:
     record = read_json(run.record)
     facts = record["volume"]
     # Paths inside the run folder are kept relative to it; joining leaves absolute ones as they are.
-    size = um3(facts["voxel_um"])
-    signal = completed(open_zarr(run.path / facts["path"], size), run.overviews)
-    reference = completed(open_zarr(run.path / facts.get("register_path", facts["path"]), size), run.overviews)
+    size, axes = um3(facts["voxel_um"]), facts.get("axes")
+    other, other_size = facts.get("register_path", facts["path"]), um3(facts.get("register_voxel_um", size))
+    signal = completed(open_zarr(run.path / facts["path"], size, axes), run.overviews)
+    reference = completed(open_zarr(run.path / other, other_size, axes), run.overviews)
     return RunInputs(
         record=record,
         quality=read_json(quality),

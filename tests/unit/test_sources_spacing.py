@@ -79,7 +79,7 @@ def test_an_hdf5_voxel_size_that_makes_no_sense_is_not_taken(tmp_path: Path, val
 
 
 def test_an_imaris_extent_without_a_length_unit_is_not_taken(tmp_path: Path) -> None:
-    assert open_source(imaris(tmp_path, unit="parsec").path).spacing_um is None
+    assert open_source(imaris(tmp_path, unit="pixel").path).spacing_um is None
 
 
 @pytest.mark.parametrize("end", ["-10", "-20", "nan", "inf"])

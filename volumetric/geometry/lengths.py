@@ -94,7 +94,7 @@ def positive(value: object) -> float | None:
     elif isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         return None
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (ValueError, TypeError, OverflowError):
         return None
     return number if 0 < number < math.inf else None

@@ -74,10 +74,13 @@ def refuse_incomplete(volume: Volume) -> None:
 
 
 def check_shard(volume: Volume, level: int, channel: int, box: Box) -> Damage | None:
-    """Read one file whole, which checks its checksums; what is wrong with it, or None."""
+    """Read one file whole, which checks its checksums; what is wrong with it, or None.
+
+    Of a volume of our own every file is written; other programs leave out those that hold the fill value alone.
+    """
     file = volume.shard_file(level, box, channel)
     if not file.is_file():
-        return Damage(level, channel, box, file, "the file is missing")
+        return Damage(level, channel, box, file, "the file is missing") if volume.identity else None
     try:
         volume.read(box, level, channel)
     except InputError as error:

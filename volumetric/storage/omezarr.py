@@ -181,7 +181,7 @@ def open_zarr(path: Path, voxel_um: Um3 | None = None, axes: str | None = None) 
 
     Raises `InputError` where it is neither, cannot be understood, or states no voxel size and none is given.
     """
-    return with_voxel(look_at_zarr(path, axes), voxel_um)[0]
+    return with_voxel(look_at_zarr(path, axes), voxel_um)
 
 
 def open_ome_zarr(path: Path) -> Volume:
@@ -189,17 +189,18 @@ def open_ome_zarr(path: Path) -> Volume:
     return open_zarr(path)
 
 
-def with_voxel(volume: Volume, given: Um3 | None) -> tuple[Volume, tuple[str, ...]]:
-    """A volume with the voxel size that holds, the user's or its own, and what is to be said of it.
+def with_voxel(volume: Volume, given: Um3 | None) -> Volume:
+    """A volume with the voxel size that holds, the user's or its own; where they disagree, that is among its doubts.
 
     Raises `InputError` where none is stated and none given.
     """
-    size, warnings = volume.voxel.settle(given, str(volume.path))
-    if volume.voxel.whole_um is not None and not warnings:
-        return volume, ()  # what is written differs from what is given by no more than its rounding
+    size, conflicts = volume.voxel.settle(given, str(volume.path))
+    if volume.voxel.whole_um is not None and not conflicts:
+        return volume  # what is written differs from what is given by no more than its rounding
     factors = [a / b for a, b in zip(size, volume.space.spacing_um, strict=True)]
     levels = tuple(replace(level, space=_stretched(level.space, factors)) for level in volume.levels)
-    return replace(volume, levels=levels, read_as=(*volume.read_as, f"voxel {size}")), warnings
+    doubts, read_as = (*volume.doubts, *conflicts), (*volume.read_as, f"voxel {size}")
+    return replace(volume, levels=levels, doubts=doubts, read_as=read_as)
 
 
 def _stretched(space: VoxelSpace, factors: Sequence[float]) -> VoxelSpace:
@@ -217,7 +218,8 @@ def _image(path: Path, group: zarr.Group, given: str | None) -> Volume:
     names = found.axes
     if names is None and first.ndim == len(AXES_BEFORE_0_3):
         names = AXES_BEFORE_0_3
-    axes = understand_axes(str(path), first.shape, names, "its metadata", given)
+    said_by = "its metadata" if found.axes else f"OME-Zarr {found.version}"
+    axes = understand_axes(str(path), first.shape, names, said_by, given)
     units = spatial(axes.letters, found.units or (None,) * first.ndim)
     shapes = [grid_shape(axes.letters, array.shape) for array in arrays]
     spaces = _spaces(axes.letters, found.datasets, shapes, units)
@@ -267,7 +269,8 @@ def _bare_array(path: Path, array: zarr.Array[Any], given: str | None) -> Volume
     names = getattr(array.metadata, "dimension_names", None)
     said_by = "its dimension names"
     if names is None:
-        names, said_by = array.attrs.asdict().get("_ARRAY_DIMENSIONS"), "its _ARRAY_DIMENSIONS"
+        listed = array.attrs.asdict().get("_ARRAY_DIMENSIONS")
+        names, said_by = listed if isinstance(listed, list) else None, "its _ARRAY_DIMENSIONS"
     axes = understand_axes(str(path), array.shape, names, said_by, given)
     return Volume(
         path=path,

@@ -36,13 +36,14 @@ class StatedVoxel:
     def of(cls, origin: str, values: Sequence[object], units: Sequence[object]) -> Self:
         """Values (z, y, x) in their units; what is no positive finite number or no length is not stated."""
         sizes = [micrometres(value, unit) for value, unit in zip(values, units, strict=True)]
-        words = [
-            f"{axis} {value} {unit or 'without a unit'}".strip()
+        unread = [
+            (f"{axis} {value}", f"in {str(unit).strip()!r}" if str(unit or "").strip() else "without a unit")
             for axis, value, unit, size in zip(AXES, values, units, sizes, strict=True)
             if size is None and value not in (None, "")
         ]
-        said = any(sizes) or bool(words)
-        return cls((sizes[0], sizes[1], sizes[2]), origin if said else "", ", ".join(words))
+        by_unit = {unit: [said for said, other in unread if other == unit] for _, unit in unread}
+        words = "; ".join(f"{', '.join(said)} {unit}" for unit, said in by_unit.items())
+        return cls((sizes[0], sizes[1], sizes[2]), origin if words or any(sizes) else "", words)
 
     @property
     def whole_um(self) -> Um3 | None:
@@ -50,10 +51,10 @@ class StatedVoxel:
         known = [size for size in self.sizes_um if size is not None]
         return um3(known) if len(known) == len(AXES) else None
 
-    def settle(self, given: Um3 | None, what: str = "the images") -> tuple[Um3, tuple[str, ...]]:
+    def settle(self, given: Um3 | None, what: str = "") -> tuple[Um3, tuple[str, ...]]:
         """The size that holds: the user's, else the files'. Where they disagree, that is said.
 
-        Raises `InputError` for what is still missing, with what is known filled in.
+        Raises `InputError` for what is still missing, with what is known filled in; `what` is the image, for messages.
         """
         if given is None:
             if self.whole_um is None:
@@ -62,31 +63,29 @@ class StatedVoxel:
         pairs = zip(given, self.sizes_um, strict=True)
         if all(mine is None or abs(user - mine) <= ALIKE * mine for user, mine in pairs):
             return given, ()
-        stated = " x ".join("?" if size is None else f"{size:.4g}" for size in self.sizes_um)
+        flag, stated = (" x ".join("?" if n is None else f"{n:.4g}" for n in sizes) for sizes in (given, self.sizes_um))
         return given, (
-            f"--voxel-um says {' x '.join(f'{size:.4g}' for size in given)} um but the images' own metadata say "
-            f"{stated} "
-            f"um ({self.origin} of {what}): the flag is used. Check which is right before you believe any count",
+            f"--voxel-um says {flag} um but the images' own metadata say {stated} um ({self.origin}): the flag is "
+            "used. "
+            "Check which is right before you believe any count",
         )
 
     def _missing(self, what: str) -> str:
-        said = f" {self.origin} gives {self.unusable}, which is no length." if self.unusable else ""
-        known = [f"{axis} {size:.4g} um" for axis, size in zip(AXES, self.sizes_um, strict=True) if size is not None]
+        named = dict(zip(AXES, self.sizes_um, strict=True))
+        known = [f"{axis} {size:.4g} um" for axis, size in named.items() if size is not None]
+        lacking = [axis for axis, size in named.items() if size is None]
+        unusable = f" {self.origin} gives {self.unusable}, which is no length." if self.unusable else ""
         if not known:
             return (
-                f"the voxel size is missing: give --voxel-um Z Y X in um, for example --voxel-um 5 0.7 0.7 for "
-                "slices 5 um "
-                f"apart with pixels of 0.7 um. {what} do not state it.{said}"
+                "the voxel size is missing: give --voxel-um Z Y X in um, for example --voxel-um 5 0.7 0.7 for slices "
+                f"5 um apart with pixels of 0.7 um.{f' {what} does not state it.' if what else ''}{unusable}"
             )
-        filled = [
-            axis.upper() if size is None else f"{size:.4g}" for axis, size in zip(AXES, self.sizes_um, strict=True)
-        ]
-        lacking = [axis for axis, size in zip(AXES, self.sizes_um, strict=True) if size is None]
-        name = "the distance of the slices" if lacking == ["z"] else f"the voxel size along {' and '.join(lacking)}"
+        filled = " ".join(axis.upper() if size is None else f"{size:.4g}" for axis, size in named.items())
+        name = "the distance of the slices" if lacking == ["z"] else f"the size along {' and '.join(lacking)}"
         return (
-            f"the voxel size is missing in part: {what} states {', '.join(known)} ({self.origin}), but not "
-            f"{name}.{said} "
-            f"Give --voxel-um {' '.join(filled)} with {name} in um for {' and '.join(lacking).upper()}"
+            f"the voxel size is missing in part: {self.origin}{f' of {what}' if what else ''} gives "
+            f"{', '.join(known)}, but "
+            f"not {name}.{unusable} Give --voxel-um {filled}, with {name} in um for {' and '.join(lacking).upper()}"
         )
 
 
@@ -100,6 +99,7 @@ class Described:
 
     voxel: StatedVoxel = UNSTATED
     facts: tuple[tuple[str, str], ...] = ()
+    contents: str = ""
     doubts: tuple[str, ...] = ()
 
     @property

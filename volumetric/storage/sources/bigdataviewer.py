@@ -91,7 +91,7 @@ def open_bigdataviewer(path: Path, dataset: str | None = None, setups: Mapping[i
         stored = str(first.dtype.newbyteorder("="))
         dtype = UNSIGNED.get(stored, stored)
         check_dtype(str(path), dtype)
-        doubts = ()
+        doubts: tuple[str, ...] = ()
         if len(names) > 1 and not all(number in known for number in numbers):
             doubts = (
                 f"{path} has {len(names)} setups, which are taken for channels: no XML beside it says whether they are "

@@ -59,15 +59,18 @@ def open_imaris(path: Path) -> Hdf5Source:
             identity=files_identity([path]),
             voxel=_voxel(file, sizes),
             facts=(("kind", "Imaris"), ("axes", "z, y, x")),
+            doubts=()
+            if all(_said_sizes(file, groups[0]))
+            else (
+                f"{path} does not say how large its image is: the stored array is read, which may be padded with zeros",
+            ),
         )
 
 
 def _sizes(path: Path, file: h5py.File, group: h5py.Group) -> Index3:
     """The image's own size, said beside the channel or for the whole file: the stored array is padded to whole
     chunks."""
-    stored = group["Data"].shape
-    image = file["DataSetInfo/Image"].attrs if "DataSetInfo/Image" in file else {}
-    said = [_text(group.attrs, f"ImageSize{axis}") or _text(image, axis) for axis in AXES]
+    stored, said = group["Data"].shape, _said_sizes(file, group)
     sizes = index3(int(positive(text) or -1) if text else n for text, n in zip(said, stored, strict=True))
     if not all(0 < size <= n for size, n in zip(sizes, stored, strict=True)):
         raise InputError(
@@ -75,6 +78,11 @@ def _sizes(path: Path, file: h5py.File, group: h5py.Group) -> Index3:
             f"{' x '.join(map(str, stored))}. Export it again"
         )
     return sizes
+
+
+def _said_sizes(file: h5py.File, group: h5py.Group) -> list[str]:
+    image = file["DataSetInfo/Image"].attrs if "DataSetInfo/Image" in file else {}
+    return [_text(group.attrs, f"ImageSize{axis}") or _text(image, axis) for axis in AXES]
 
 
 def _voxel(file: h5py.File, sizes: Index3) -> StatedVoxel:

@@ -54,6 +54,11 @@ def _open(path: Path, axes: str | None) -> Source:
         if colon and Path(file).is_file():
             return _open_hdf5(Path(file), dataset, axes)
         raise InputError(f"there is nothing at {path}: give {KINDS}")
+    if path.is_dir() and not is_zarr(path) and (path / "attributes.json").is_file():
+        raise InputError(
+            f"{path} is N5, which is not read: convert it to OME-Zarr or HDF5, for example with Fiji's N5 plugin or "
+            "BigStitcher's export"
+        )
     if path.is_dir():
         return open_zarr_source(path, axes) if is_zarr(path) else _fixed(path, _open_folder(path), axes)
     with path.open("rb") as opened:
@@ -112,8 +117,11 @@ def _open_folder(path: Path) -> Source:
     )
 
 
-def select_channels(source: Source, wanted: tuple[str, ...]) -> Source:
-    """The wanted channels of a source, in that order; each is a channel's name or the path of another source."""
+def select_channels(source: Source, wanted: tuple[str, ...], axes: str | None = None) -> Source:
+    """The wanted channels of a source, in that order; each is a channel's name or the path of another source.
+
+    `axes` names those of other sources, as of the first. Raises `InputError` for what is neither.
+    """
     parts: list[tuple[Source, int]] = []
     names: list[str] = []
     for name in wanted:
@@ -121,7 +129,7 @@ def select_channels(source: Source, wanted: tuple[str, ...]) -> Source:
             parts.append((source, source.channels.index(name)))
             names.append(name)
         elif Path(name).exists():
-            other = open_source(Path(name))
+            other = open_source(Path(name), axes)
             if len(other.channels) != 1:
                 raise InputError(f"{name} holds the channels {', '.join(other.channels)}: give the path of one of them")
             parts.append((other, 0))

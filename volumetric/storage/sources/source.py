@@ -45,8 +45,13 @@ class Source(Protocol):
         ...
 
     @property
+    def contents(self) -> str:
+        """What there is, for people: slices with their numbers, pieces; empty where the shape says all."""
+        ...
+
+    @property
     def doubts(self) -> tuple[str, ...]:
-        """What looks wrong and does not stop, each a sentence."""
+        """What is worth saying before any work, though it does not stop it."""
         ...
 
     @property
@@ -106,6 +111,10 @@ class ChannelSet:
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         return self._first.facts
+
+    @property
+    def contents(self) -> str:
+        return "; ".join(dict.fromkeys(source.contents for source, _ in self.parts if source.contents))
 
     @property
     def doubts(self) -> tuple[str, ...]:

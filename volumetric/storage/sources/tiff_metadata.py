@@ -31,18 +31,19 @@ class Metadata:
     channels: tuple[str, ...] = ()
 
 
-def read_metadata(tif: tifffile.TiffFile) -> Metadata:
-    """The metadata of a TIFF; what it does not state is left open."""
+def read_metadata(tif: tifffile.TiffFile, image: int = 0) -> Metadata:
+    """The metadata of one of the images of a TIFF; what it does not state is left open."""
     if tif.is_ome and tif.ome_metadata:
-        return _of_ome(tifffile.xml2dict(tif.ome_metadata))
+        return _of_ome(tifffile.xml2dict(tif.ome_metadata), image)
     if tif.is_imagej and tif.imagej_metadata and "unit" in tif.imagej_metadata:
         return Metadata(_of_imagej(tif.imagej_metadata, tif.pages.first.aspage()))
     return Metadata(_of_tags(tif.pages.first.aspage()))
 
 
-def _of_ome(xml: Mapping[str, Any]) -> Metadata:
+def _of_ome(xml: Mapping[str, Any], image: int) -> Metadata:
     """OME-XML, where a size without a unit is in micrometres by its schema."""
-    pixels = _first(_first(xml.get("OME", {}).get("Image", {})).get("Pixels", {}))
+    images = xml.get("OME", {}).get("Image", {})
+    pixels = _first((images[image] if isinstance(images, list) else images).get("Pixels", {}))
     sizes = [pixels.get(f"PhysicalSize{axis.upper()}") for axis in AXES]
     units = [pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in AXES]
     listed = pixels.get("Channel", ())

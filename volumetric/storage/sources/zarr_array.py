@@ -41,6 +41,7 @@ class ZarrSource:
     """The full resolution of a volume, to be converted again."""
 
     volume: Volume
+    contents: str = ""
 
     @property
     def voxel(self) -> StatedVoxel:
