@@ -9,7 +9,7 @@ from rich.console import Console
 
 from volumetric.geometry.box import Box, index3
 from volumetric.geometry.plausible import MOUSE_BRAIN_MM, brain_doubts, extent_mm, grid_doubts
-from volumetric.geometry.space import Um3
+from volumetric.geometry.space import Um3, VoxelSpace
 from volumetric.storage.sources import Source, read
 from volumetric.storage.stated import StatedVoxel
 
@@ -44,6 +44,8 @@ def preview(source: Source, given: Um3 | None, *, values: bool = True) -> Previe
         given: the voxel size of the flag.
         values: whether some voxels may be read, to say between which values they are.
     """
+    if given is not None:
+        VoxelSpace(given)  # refuses what is no size
     facts = dict(source.facts)
     rows = [
         *((name, facts.pop(name)) for name in ("kind", "series") if name in facts),

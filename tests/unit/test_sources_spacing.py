@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import tifffile
 
 from pipelines.config import Resources
 from pipelines.volume import convert, voxel_size
-from tests.image_formats import FORMATS, SPACING, characters, image, imaris
+from tests.image_formats import FORMATS, SHAPE, SPACING, characters, image, imaris
+from tests.unit.test_geometry_lengths import OME
 from volumetric.errors import InputError
 from volumetric.storage.sources import Source, open_source
 
@@ -60,12 +62,97 @@ def test_an_ome_voxel_size_that_is_not_whole_is_not_taken(tmp_path: Path, metada
     assert ome_source(tmp_path, **metadata).spacing_um is None
 
 
+@pytest.mark.parametrize(("unit", "factor"), OME.items())
+def test_ome_sizes_are_taken_in_every_unit_of_its_schema(tmp_path: Path, unit: str, factor: float | None) -> None:
+    values = {axis: size / (factor or 1) for axis, size in zip("zyx", SPACING, strict=True)}
+    source = ome_source(tmp_path, **sizes(**values), **{f"PhysicalSize{axis}Unit": unit for axis in "ZYX"})
+    assert source.spacing_um == (None if factor is None else pytest.approx(SPACING))
+
+
+@pytest.mark.parametrize("value", ["NaN", "INF", "-1", "0", "five"])
+def test_an_ome_size_that_is_no_size_is_not_taken(tmp_path: Path, value: str) -> None:
+    ome_source(tmp_path, **sizes(z=5, y=0.7, x=0.123456))
+    content = (tmp_path / "a.ome.tif").read_bytes()
+    (tmp_path / "a.ome.tif").write_bytes(content.replace(b"0.123456", value.encode().ljust(8)))
+    assert open_source(tmp_path / "a.ome.tif").voxel.sizes_um == (5.0, 0.7, None)
+
+
+def test_an_ome_size_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    ome_source(tmp_path, **sizes(z=5, y=0.7, x=0.123456))
+    content = (tmp_path / "a.ome.tif").read_bytes()
+    (tmp_path / "a.ome.tif").write_bytes(content.replace(b"0.123456", b"0,650000"))
+    assert open_source(tmp_path / "a.ome.tif").spacing_um == SPACING
+
+
 @pytest.mark.parametrize(
-    ("unit", "factor"), [("um", 1), ("micron", 1), ("\\u00B5m", 1), ("nm", 1e-3), ("mm", 1e3), ("cm", 1e4)]
+    ("unit", "factor"),
+    [
+        *((unit, 1.0) for unit in ("um", "micron", "microns", "Micron", "micrometer", "\\u00B5m", "\\u03BCm")),
+        *(("nm", 1e-3), ("mm", 1e3), ("cm", 1e4), ("inch", 25400.0), ("meter", 1e6), ("m", 1e6), ("Angstrom", 1e-4)),
+    ],
 )
 def test_imagej_sizes_are_taken_in_their_unit(tmp_path: Path, unit: str, factor: float) -> None:
     source = imagej_source(tmp_path, spacing=3.0, unit=unit)
     assert source.spacing_um == pytest.approx((3.0 * factor, 0.25 * factor, 0.5 * factor))
+
+
+@pytest.mark.parametrize("unit", ["µm", "μm", "Âµm"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_imagej_may_write_a_mu_in_any_encoding(tmp_path: Path, unit: str, encoding: str) -> None:
+    imagej_source(tmp_path, spacing=3.0, unit="_unit_of_x_")
+    said = unit.encode(encoding, errors="replace").ljust(len("_unit_of_x_"))
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content.replace(b"_unit_of_x_", said))
+    assert open_source(tmp_path / "a.tif").spacing_um == pytest.approx((3.0, 0.25, 0.5))
+
+
+def test_imagej_has_a_unit_of_its_own_for_z_and_for_y(tmp_path: Path) -> None:
+    source = imagej_source(tmp_path, spacing=0.005, unit="micron", yunit="nm", zunit="mm")
+    assert source.spacing_um == pytest.approx((5.0, 0.25e-3, 0.5))
+
+
+@pytest.mark.parametrize("spacing", [0.0, -5.0, np.nan, np.inf])
+def test_an_imagej_slice_distance_that_is_none_is_not_taken(tmp_path: Path, spacing: float) -> None:
+    assert imagej_source(tmp_path, spacing=spacing, unit="um").voxel.sizes_um == (None, 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "unit", "expected_um"),
+    [
+        ((1e4 / 0.65, 1e4 / 0.65), "centimeter", 0.65),
+        ((25400 / 0.65, 25400 / 0.65), "inch", 0.65),
+        ((1000, 1000), "centimeter", 10.0),
+        *((((dpi, dpi), "inch", None)) for dpi in (1, 72, 96, 100, 150, 300, 600, 1200, 2400, 4800)),
+        *((((dpi / 2.54, dpi / 2.54), "centimeter", None)) for dpi in (72, 96, 300, 1200)),
+        ((1, 1), "centimeter", None),
+        ((2, 2), "none", None),
+    ],
+)
+def test_resolution_tags_are_taken_where_they_are_a_microscopes(
+    tmp_path: Path, pixels: tuple[float, float], unit: str, expected_um: float | None
+) -> None:
+    options: dict[str, Any] = {"resolution": pixels, "resolutionunit": unit}
+    tifffile.imwrite(tmp_path / "a.tif", image()[0], photometric="minisblack", **options)
+    _, y, x = open_source(tmp_path / "a.tif").voxel.sizes_um
+    assert (y, x) == ((None, None) if expected_um is None else pytest.approx((expected_um, expected_um), rel=1e-4))
+
+
+def test_what_is_known_of_a_voxel_is_filled_in_where_the_rest_is_asked_for(tmp_path: Path) -> None:
+    source = imagej_source(tmp_path, unit="um")
+    with pytest.raises(InputError, match=r"not the distance of the slices\. Give --voxel-um Z 0\.25 0\.5"):
+        voxel_size(source, None)
+    assert voxel_size(source, (5.0, 0.25, 0.5)) == ((5.0, 0.25, 0.5), ())
+    size, warnings = voxel_size(source, (5.0, 2.0, 2.0))
+    assert size == (5.0, 2.0, 2.0)
+    assert "--voxel-um says 5 x 2 x 2 um but the images' own metadata say ? x 0.25 x 0.5 um" in warnings[0]
+
+
+@pytest.mark.parametrize("unit", ["pixel", "", "voxels", "unknown"])
+def test_a_unit_that_is_no_length_is_said_where_the_size_is_asked_for(tmp_path: Path, unit: str) -> None:
+    source = imagej_source(tmp_path, spacing=3.0, unit=unit)
+    with pytest.raises(InputError, match=r"give --voxel-um .* ImageJ's metadata gives z 3"):
+        voxel_size(source, None)
+    assert voxel_size(source, SPACING) == (SPACING, ())
 
 
 @pytest.mark.parametrize("metadata", [{}, {"unit": "um"}, {"spacing": 3.0}, {"spacing": 3.0, "unit": "pixel"}])
@@ -80,6 +167,47 @@ def test_an_hdf5_voxel_size_that_makes_no_sense_is_not_taken(tmp_path: Path, val
 
 def test_an_imaris_extent_without_a_length_unit_is_not_taken(tmp_path: Path) -> None:
     assert open_source(imaris(tmp_path, unit="pixel").path).spacing_um is None
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("nm", 1e3), ("µm", 1), ("m", 1e-6), ("inch", 1 / 25400), ("cm", 1e-4)])
+def test_an_imaris_extent_is_taken_in_its_unit(tmp_path: Path, unit: str, factor: float) -> None:
+    path = imaris(tmp_path, unit=unit).path
+    with h5py.File(path, "a") as file:
+        for axis, (length, size) in enumerate(zip(SHAPE[::-1], SPACING[::-1], strict=True)):
+            file["DataSetInfo/Image"].attrs[f"ExtMin{axis}"] = characters("0")
+            file["DataSetInfo/Image"].attrs[f"ExtMax{axis}"] = characters(f"{length * size * factor:.12g}")
+    assert open_source(path).spacing_um == pytest.approx(SPACING, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", ["", None])
+def test_an_imaris_extent_without_a_unit_is_not_taken(tmp_path: Path, unit: str | None) -> None:
+    path = imaris(tmp_path).path
+    with h5py.File(path, "a") as file:
+        del file["DataSetInfo/Image"].attrs["Unit"]
+        if unit is not None:
+            file["DataSetInfo/Image"].attrs["Unit"] = characters(unit)
+    assert open_source(path).spacing_um is None
+
+
+def test_an_imaris_image_padded_to_chunks_has_the_size_of_its_data_set_info(tmp_path: Path) -> None:
+    path = imaris(tmp_path).path
+    with h5py.File(path, "a") as file:
+        for axis, length in zip("ZYX", SHAPE, strict=True):
+            file["DataSetInfo/Image"].attrs[axis] = characters(str(length))
+            for channel in range(2):
+                del file[f"DataSet/ResolutionLevel 0/TimePoint 0/Channel {channel}"].attrs[f"ImageSize{axis}"]
+    source = open_source(path)
+    assert source.shape == SHAPE
+    assert source.spacing_um == pytest.approx(SPACING)
+    assert source.doubts == ()
+
+
+def test_an_imaris_image_that_says_no_size_is_doubted(tmp_path: Path) -> None:
+    path = imaris(tmp_path).path
+    with h5py.File(path, "a") as file:
+        for axis, channel in itertools.product("ZYX", range(2)):
+            del file[f"DataSet/ResolutionLevel 0/TimePoint 0/Channel {channel}"].attrs[f"ImageSize{axis}"]
+    assert "may be padded with zeros" in open_source(path).doubts[0]
 
 
 @pytest.mark.parametrize("end", ["-10", "-20", "nan", "inf"])

@@ -7,6 +7,7 @@ Zarr arrays, which may name their axes and say nothing of their voxels.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,7 +156,9 @@ def look_at_zarr(path: Path, axes: str | None = None) -> Volume:
     where it is neither or cannot be understood.
     """
     if not path.is_dir() or not is_zarr(path):
-        raise InputError(f"{path} is not a Zarr: expected a folder with zarr.json, .zarray or .zattrs")
+        raise InputError(
+            f"{path} is not an OME-Zarr nor a Zarr array: expected a folder with zarr.json, .zarray or .zattrs"
+        )
     try:
         found = zarr.open(str(path), mode="r")
         if isinstance(found, zarr.Array):
@@ -166,9 +169,11 @@ def look_at_zarr(path: Path, axes: str | None = None) -> Volume:
         return _image(path, found, axes)
     except InputError:
         raise
-    except PermissionError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except OSError as error:
+        if error.errno in {None, errno.ENOENT}:
+            raise InputError(f"{path} cannot be read as Zarr: {error}. Its metadata are damaged or missing") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
             f"{path} cannot be read as Zarr: {type(error).__name__}: {error}. Its metadata are damaged, missing or "
             "not those "

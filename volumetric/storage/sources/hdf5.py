@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except Exception as error:  # h5py raises many kinds for damaged content
         said = " ".join(str(error).split()) or type(error).__name__
         unknown = "required filter" in said or "plugin" in said
-        hint = "Its compression needs a plugin: pip install hdf5plugin" if unknown else "Copy or export it again"
+        hint = "Its compression needs a plugin: pip install hdf5plugin" if unknown else "Replace the file"
         if not isinstance(error, OSError | RuntimeError):  # raised by what its attributes say, not by HDF5
             hint = "Its metadata are not as expected, its voxels may be whole: export it again"
         raise InputError(f"{path} cannot be read as HDF5: {said}. {hint}") from error

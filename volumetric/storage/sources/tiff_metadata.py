@@ -34,7 +34,7 @@ class Metadata:
 def read_metadata(tif: tifffile.TiffFile, image: int = 0) -> Metadata:
     """The metadata of one of the images of a TIFF; what it does not state is left open."""
     if tif.is_ome and tif.ome_metadata:
-        return _of_ome(tifffile.xml2dict(tif.ome_metadata), image)
+        return _of_ome(tifffile.xml2dict(tif.ome_metadata, sep="\x00"), image)  # a decimal comma is no list
     if tif.is_imagej and tif.imagej_metadata and "unit" in tif.imagej_metadata:
         return Metadata(_of_imagej(tif.imagej_metadata, tif.pages.first.aspage()))
     return Metadata(_of_tags(tif.pages.first.aspage()))
