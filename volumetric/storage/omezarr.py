@@ -199,7 +199,7 @@ def with_voxel(volume: Volume, given: Um3 | None) -> Volume:
 
     Raises `InputError` where none is stated and none given.
     """
-    size, conflicts = volume.voxel.settle(given, str(volume.path))
+    size, conflicts = volume.voxel.settle(given)
     if volume.voxel.whole_um is not None and not conflicts:
         return volume  # what is written differs from what is given by no more than its rounding
     factors = [a / b for a, b in zip(size, volume.space.spacing_um, strict=True)]

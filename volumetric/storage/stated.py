@@ -51,14 +51,14 @@ class StatedVoxel:
         known = [size for size in self.sizes_um if size is not None]
         return um3(known) if len(known) == len(AXES) else None
 
-    def settle(self, given: Um3 | None, what: str = "") -> tuple[Um3, tuple[str, ...]]:
+    def settle(self, given: Um3 | None) -> tuple[Um3, tuple[str, ...]]:
         """The size that holds: the user's, else the files'. Where they disagree, that is said.
 
-        Raises `InputError` for what is still missing, with what is known filled in; `what` is the image, for messages.
+        Raises `InputError` for what is still missing, with what is known filled in.
         """
         if given is None:
             if self.whole_um is None:
-                raise InputError(self._missing(what))
+                raise InputError(self._missing())
             return self.whole_um, ()
         pairs = zip(given, self.sizes_um, strict=True)
         if all(mine is None or abs(user - mine) <= ALIKE * mine for user, mine in pairs):
@@ -70,22 +70,22 @@ class StatedVoxel:
             "Check which is right before you believe any count",
         )
 
-    def _missing(self, what: str) -> str:
+    def _missing(self) -> str:
         named = dict(zip(AXES, self.sizes_um, strict=True))
         known = [f"{axis} {size:.4g} um" for axis, size in named.items() if size is not None]
         lacking = [axis for axis, size in named.items() if size is None]
-        unusable = f" {self.origin} gives {self.unusable}, which is no length." if self.unusable else ""
+        said_by = self.origin[:1].upper() + self.origin[1:]
+        unusable = f" {said_by} gives {self.unusable}, which is no length." if self.unusable else ""
         if not known:
             return (
                 "the voxel size is missing: give --voxel-um Z Y X in um, for example --voxel-um 5 0.7 0.7 for slices "
-                f"5 um apart with pixels of 0.7 um.{f' {what} does not state it.' if what else ''}{unusable}"
+                f"5 um apart with pixels of 0.7 um.{unusable}"
             )
         filled = " ".join(axis.upper() if size is None else f"{size:.4g}" for axis, size in named.items())
         name = "the distance of the slices" if lacking == ["z"] else f"the size along {' and '.join(lacking)}"
         return (
-            f"the voxel size is missing in part: {self.origin}{f' of {what}' if what else ''} gives "
-            f"{', '.join(known)}, but "
-            f"not {name}.{unusable} Give --voxel-um {filled}, with {name} in um for {' and '.join(lacking).upper()}"
+            f"the voxel size is missing in part: {self.origin} gives {', '.join(known)}, but not {name}.{unusable} "
+            f"Give --voxel-um {filled}, with {name} in um for {' and '.join(lacking).upper()}"
         )
 
 
