@@ -61,11 +61,10 @@ def test_what_will_be_read_is_shown(tmp_path: Path, said: Said, name: str, expec
 
 
 def test_a_size_that_is_known_in_part_or_in_no_length_is_shown_so(tmp_path: Path, said: Said) -> None:
-    options = {"imagej": True, "resolution": (2.0, 4.0)}
-    tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 22, 34), np.uint16), **options, metadata={"unit": "um"})
-    assert (
-        "voxel um ? x 0.25 x 0.5 (from ImageJ's metadata; the rest is not stated" in said("info", tmp_path / "a.tif")[1]
-    )
+    image, notes = np.ones((5, 22, 34), np.uint16), {"axes": "ZYX", "unit": "um"}
+    tifffile.imwrite(tmp_path / "a.tif", image, imagej=True, resolution=(2.0, 4.0), metadata=notes)
+    out = said("info", tmp_path / "a.tif")[1]
+    assert "voxel um ? x 0.25 x 0.5 (from ImageJ's metadata; the rest is not stated" in out
     path = write(tmp_path / "a.zarr", unit="pixel")
     out = said("info", path)[1]
     assert "not stated (the OME-Zarr's metadata gives z 5.0, y 0.7, x 0.65 in 'pixel'): give --voxel-um" in out

@@ -51,6 +51,13 @@ def labels(path: Path, order: str) -> Path:
     return path / "a.h5"
 
 
+def labels_as_bytes(path: Path, order: str) -> Path:
+    with h5py.File(path / "a.h5", "w") as file:
+        data = file.create_dataset("raw", data=stored(order))
+        data.attrs["DIMENSION_LABELS"] = np.array([name.encode() for name in order])
+    return path / "a.h5"
+
+
 def scales(path: Path, order: str) -> Path:
     """Dimension scales, as netCDF has them."""
     with h5py.File(path / "a.h5", "w") as file:
@@ -87,6 +94,7 @@ def ome_zarr(path: Path, order: str) -> Path:
 NAMED: dict[str, Callable[[Path, str], Path]] = {
     "axistags": axistags,
     "labels": labels,
+    "labels as bytes": labels_as_bytes,
     "scales": scales,
     "dimension_names": dimension_names,
     "_ARRAY_DIMENSIONS": array_dimensions,

@@ -1,8 +1,7 @@
 """The axes of a stored array: which one is z, y, x, c or t, and voxels in z, y, x made of any order.
 
-Names decide, and the user's `--axes` before them. Without either the usual orders hold, z, y, x and c, z, y, x,
-unless the
-lengths speak against them: then nothing is guessed.
+Names decide, and the user's `--axes` before them. Without either the usual orders hold, z, y, x and c, z, y, x, unless
+the lengths speak against them: then nothing is guessed.
 """
 
 from __future__ import annotations
@@ -61,8 +60,7 @@ def checked_axes(text: str) -> str:
     if set(letters) - set(NAMES) or not set(SPACE) <= set(letters) or len(set(letters)) != len(letters):
         raise InputError(
             f"--axes {text!r} is no order of axes: give a letter for each axis as it is stored, once each, of z "
-            "(slices), "
-            "y (rows), x (columns), c (channels) and t (time), for example --axes zyxc"
+            "(slices), y (rows), x (columns), c (channels) and t (time), for example --axes zyxc"
         )
     return letters
 
@@ -87,9 +85,8 @@ def understand_axes(
         letters = checked_axes(given)
         if len(letters) != len(shape):
             raise InputError(
-                f"--axes {letters} names {len(letters)} axes, but {what} has {len(shape)}, of lengths {lengths}: "
-                "give one "
-                "letter for each"
+                f"--axes {letters} names {len(letters)} axes, but {what} has {len(shape)}, of lengths {lengths}: give "
+                "one letter for each"
             )
         other = named is not None and named != letters
         doubt = f"--axes says {letters} but {said_by} of {what} says {named}: the flag is used" if other else ""
@@ -131,8 +128,7 @@ def _usual(what: str, shape: Sequence[int], lengths: str) -> str:
     if len(shape) not in USUAL:
         raise InputError(
             f"{what} has {len(shape)} axes, of lengths {lengths}, without names: expected z, y, x or c, z, y, x. Say "
-            "what "
-            f"they are with --axes{', for example --axes tczyx' if len(shape) == 5 else ''}"
+            f"what they are with --axes{', for example --axes tczyx' if len(shape) == 5 else ''}"
         )
     usual = USUAL[len(shape)]
     if 0 < shape[-1] <= FEW:

@@ -15,6 +15,10 @@ from typing import Any
 import zarr
 
 from volumetric.errors import InputError
+from volumetric.geometry.box import Index3
+from volumetric.geometry.lengths import positive, unit_um
+from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.storage.axes import spatial
 
 VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6")
 DEPTH = 3
@@ -28,8 +32,7 @@ Numbers = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Dataset:
-    """One level: its path, and for each stored axis the size of a voxel and the place of the first, None if not
-    said."""
+    """One level: its path, and for each stored axis a voxel's size and the place of the first, None if not said."""
 
     path: str
     scale: Numbers | None
@@ -67,8 +70,7 @@ def read_metadata(path: Path, ome: Mapping[str, Any]) -> ImageMetadata:
     if version and not version.startswith(VERSIONS):
         raise InputError(
             f"{path} is OME-Zarr {version}: {VERSIONS[0]} to {VERSIONS[-1]} are read. Convert it to one of them, or "
-            "give "
-            "the path of one of its arrays with --voxel-um"
+            "give the path of one of its arrays with --voxel-um"
         )
     systems = image.get("coordinateSystems")
     axes = _system(image, systems)["axes"] if systems else image.get("axes")
@@ -84,6 +86,32 @@ def read_metadata(path: Path, ome: Mapping[str, Any]) -> ImageMetadata:
     return ImageMetadata(version or "without version", names, units, datasets, labels, len(images))
 
 
+def level_spaces(
+    axes: Sequence[str], datasets: Sequence[Dataset], shapes: Sequence[Index3], units: Sequence[object]
+) -> list[VoxelSpace]:
+    """Where the voxels of each level lie; along an axis of no length as if its numbers were um, or a voxel 1 um."""
+    factors = [unit_um(unit) or 1.0 for unit in units]
+    sizes = [[positive(n) for n in spatial(axes, d.scale)] if d.scale else [None] * 3 for d in datasets]
+    places = [spatial(axes, d.translation) if d.translation else (0.0,) * 3 for d in datasets]
+    columns = []
+    for axis, factor in enumerate(factors):
+        said = [level[axis] for level in sizes]
+        if all(size is not None for size in said):
+            spacing = [float(size or 1.0) * factor for size in said]
+            origin = [float(place[axis]) * factor for place in places]
+        else:
+            spacing = [_step(shapes[0][axis], shape[axis]) for shape in shapes]
+            origin = [(step - 1) / 2 for step in spacing]
+        columns.append(list(zip(spacing, origin, strict=True)))
+    return [VoxelSpace(um3(a for a, _ in level), um3(b for _, b in level)) for level in zip(*columns, strict=True)]
+
+
+def _step(fine: int, coarse: int) -> float:
+    """How many voxels make one of a coarser level: a whole number where the lengths differ from it by rounding."""
+    step = fine / coarse
+    return round(step) if abs(step - round(step)) * coarse <= step else step
+
+
 def only_image(path: Path) -> Path:
     """The one image below a group that is none itself, such as a plate or the root that bioformats2raw writes.
 
@@ -96,8 +124,7 @@ def only_image(path: Path) -> Path:
         shown = ", ".join(str(image.relative_to(path)) for image in found[:LISTED])
         raise InputError(
             f"{path} holds {len(found)} images ({shown}{', ...' if len(found) > LISTED else ''}), not one: give the "
-            "path of "
-            f"one, such as {found[0]}"
+            f"path of one, such as {found[0]}"
         )
     group = zarr.open_group(str(path), mode="r")
     arrays = ", ".join(sorted(name for name, _ in group.arrays()))
@@ -148,16 +175,14 @@ def _dataset(path: Path, dataset: Mapping[str, Any], transforms: Sequence[Mappin
         values = transform.get(str(kind))
         if kind not in {"scale", "translation"} or not isinstance(values, Sequence) or isinstance(values, str):
             raise InputError(
-                f"{path} places its level {dataset['path']} by a transformation of the kind {kind!r}"
-                f"{' kept in an array' if 'path' in transform else ''}: scale and translation written as numbers are "
-                "read. "
-                "Save it with these, or give the path of the array with --voxel-um"
+                f"{path} places its level {dataset['path']} by a transformation of the kind "
+                f"{kind!r}{' kept in an array' if 'path' in transform else ''}: scale and translation written as "
+                "numbers are read. Save it with these, or give the path of the array with --voxel-um"
             )
         if len(values) != count:
             raise InputError(
-                f"{path} places its level {dataset['path']} with a {kind} of {len(values)} numbers, but it has "
-                f"{count} axes: "
-                "its metadata contradict each other. Give the path of the array with --voxel-um"
+                f"{path} places its level {dataset['path']} with a {kind} of {len(values)} numbers, but it has {count} "
+                "axes: its metadata contradict each other. Give the path of the array with --voxel-um"
             )
         numbers = [_number(value) for value in values]
         if kind == "scale":

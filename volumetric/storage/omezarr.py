@@ -1,8 +1,7 @@
 """OME-Zarr: one multiscale image with axes c, z, y, x; NGFF 0.5 (Zarr v3, sharded), or 0.4 on request.
 
-Reading takes axes of any order and one time point, all versions, the only image of a plate or of several series,
-and bare
-Zarr arrays, which may name their axes and say nothing of their voxels.
+Reading takes all versions, axes of any order, one time point, the only image of a plate or of a file of series, and
+bare Zarr arrays, which may name their axes and say nothing of their voxels.
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from volumetric.errors import InputError
-from volumetric.geometry.box import Index3
-from volumetric.geometry.lengths import positive, unit_um
 from volumetric.geometry.orientation import check_orientation
 from volumetric.geometry.space import Um3, VoxelSpace, um3
 from volumetric.storage.atomic import replacing
 from volumetric.storage.axes import channel_count, grid_shape, spatial, understand_axes
 from volumetric.storage.encoding import BLOSC, Encoding
 from volumetric.storage.levels import Level
-from volumetric.storage.ngff import AXES_BEFORE_0_3, Dataset, is_zarr, ome_attributes, only_image, read_metadata
+from volumetric.storage.ngff import AXES_BEFORE_0_3, is_zarr, level_spaces, ome_attributes, only_image, read_metadata
 from volumetric.storage.stated import UNSTATED, StatedVoxel
 from volumetric.storage.volume import OWN_AXES, StoredLevel, Volume
 
@@ -151,9 +148,8 @@ def _ngff(name: str, levels: Sequence[Level], volume: Volume) -> dict[str, Any]:
 def look_at_zarr(path: Path, axes: str | None = None) -> Volume:
     """An OME-Zarr image, or a bare array, as it says itself, its axes named by the user where `axes` is given.
 
-    Where it does not state how large its voxels are (`Volume.voxel`), they are 1 um along that axis. Raises
-    `InputError`
-    where it is neither or cannot be understood.
+    Where it does not state how large its voxels are (`Volume.voxel`), they are 1 um along that axis.
+    Raises `InputError` where it is neither or cannot be understood.
     """
     if not path.is_dir() or not is_zarr(path):
         raise InputError(
@@ -175,9 +171,8 @@ def look_at_zarr(path: Path, axes: str | None = None) -> Volume:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
-            f"{path} cannot be read as Zarr: {type(error).__name__}: {error}. Its metadata are damaged, missing or "
-            "not those "
-            "of an OME-Zarr; its voxels may be whole"
+            f"{path} cannot be read as Zarr: {type(error).__name__}: {error}. Its metadata are damaged, missing or not "
+            "those of an OME-Zarr; its voxels may be whole"
         ) from error
 
 
@@ -227,7 +222,7 @@ def _image(path: Path, group: zarr.Group, given: str | None) -> Volume:
     axes = understand_axes(str(path), first.shape, names, said_by, given)
     units = spatial(axes.letters, found.units or (None,) * first.ndim)
     shapes = [grid_shape(axes.letters, array.shape) for array in arrays]
-    spaces = _spaces(axes.letters, found.datasets, shapes, units)
+    spaces = level_spaces(axes.letters, found.datasets, shapes, units)
     scale = found.datasets[0].scale
     own = attributes.get(ATTRIBUTE, {})
     several = f"{path} holds {found.images} multiscale images: the first is read"
@@ -246,28 +241,6 @@ def _image(path: Path, group: zarr.Group, given: str | None) -> Volume:
         doubts=(*axes.doubts, *([several] if found.images > 1 else [])),
         read_as=() if given is None else (f"axes {''.join(axes.letters)}",),
     )
-
-
-def _spaces(
-    axes: Sequence[str], datasets: Sequence[Dataset], shapes: Sequence[Index3], units: Sequence[object]
-) -> list[VoxelSpace]:
-    """Where the voxels of each level lie; along an axis of no length as if its numbers were um, or a voxel 1 um."""
-    factors = [unit_um(unit) or 1.0 for unit in units]
-    sizes = [[positive(n) for n in spatial(axes, d.scale)] if d.scale else [None] * 3 for d in datasets]
-    places = [spatial(axes, d.translation) if d.translation else (0.0,) * 3 for d in datasets]
-    columns = []
-    for axis, factor in enumerate(factors):
-        said = [level[axis] for level in sizes]
-        if all(size is not None for size in said):
-            spacing = [float(size or 1.0) * factor for size in said]
-            origin = [float(place[axis]) * factor for place in places]
-        else:
-            spacing = [shapes[0][axis] / shape[axis] for shape in shapes]
-            spacing = [round(step) if abs(step - round(step)) * shape[axis] <= step else step
-                       for step, shape in zip(spacing, shapes, strict=True)]  # fmt: skip
-            origin = [(step - 1) / 2 for step in spacing]
-        columns.append(list(zip(spacing, origin, strict=True)))
-    return [VoxelSpace(um3(a for a, _ in level), um3(b for _, b in level)) for level in zip(*columns, strict=True)]
 
 
 def _bare_array(path: Path, array: zarr.Array[Any], given: str | None) -> Volume:

@@ -1,8 +1,7 @@
 """BigDataViewer's HDF5: the full resolution of one time point; its view setups are the channels.
 
-The format is that of Pietzsch et al., Nat Methods 2015: `tTTTTT/sSS/LEVEL/cells`, whose 16 bits are unsigned
-although HDF5
-calls them signed, and an XML file that says what the setups are and how large a voxel is.
+The format is that of Pietzsch et al., Nat Methods 2015: `tTTTTT/sSS/LEVEL/cells`, whose 16 bits are unsigned although
+HDF5 calls them signed, and an XML file that says what the setups are and how large a voxel is.
 """
 
 from __future__ import annotations
@@ -59,8 +58,7 @@ def open_project(path: Path) -> Hdf5Source:
     if loader.get("format") != "bdv.hdf5" or not file:
         raise InputError(
             f"{path} describes images of the kind {loader.get('format')}, which are not read: save them as HDF5 or "
-            "OME-Zarr "
-            "(in BigStitcher: fuse and export)"
+            "OME-Zarr (in BigStitcher: fuse and export)"
         )
     return open_bigdataviewer(path.parent / file, setups=_setups(path))
 
@@ -81,9 +79,8 @@ def open_bigdataviewer(path: Path, dataset: str | None = None, setups: Mapping[i
         if len(grids) != 1:
             listed = "; ".join(f"{name} ({words(data.shape, str(data.dtype))})" for name, data in found.items())
             raise InputError(
-                f"{path} holds setups of several sizes, which are not channels of one image: {listed}. Give one, "
-                "such as "
-                f"{path}:/{names[0]}"
+                f"{path} holds setups of several sizes, which are not channels of one image: {listed}. Give one, such "
+                f"as {path}:/{names[0]}"
             )
         for data in found.values():
             refuse_unwritten(path, data)

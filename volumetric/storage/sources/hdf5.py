@@ -145,10 +145,13 @@ def _axes(what: str, dataset: h5py.Dataset, given: str | None) -> StoredAxes:
                 ) from error
             names = []
         return understand_axes(what, dataset.shape, names, "its axistags", given)
-    labels = [
-        dim.label or (dim[0].name or "").rpartition("/")[2] if dim.label or len(dim) else "" for dim in dataset.dims
-    ]
-    return understand_axes(what, dataset.shape, labels, "its dimension labels", given)
+    said = [_decoded(label) for label in np.ravel(dataset.attrs.get("DIMENSION_LABELS", ()))]
+    scales = [(dim[0].name or "").rpartition("/")[2] if len(dim) else "" for dim in dataset.dims]
+    return understand_axes(what, dataset.shape, said if any(said) else scales, "its dimension labels", given)
+
+
+def _decoded(label: object) -> str:
+    return label.decode("utf-8", errors="replace") if isinstance(label, bytes) else str(label or "")
 
 
 def refuse_unwritten(path: Path, dataset: h5py.Dataset) -> None:

@@ -68,8 +68,7 @@ def open_imaris(path: Path) -> Hdf5Source:
 
 
 def _sizes(path: Path, file: h5py.File, group: h5py.Group) -> Index3:
-    """The image's own size, said beside the channel or for the whole file: the stored array is padded to whole
-    chunks."""
+    """The image's own size, said beside the channel or for the file: the stored array is padded to whole chunks."""
     stored, said = group["Data"].shape, _said_sizes(file, group)
     sizes = index3(int(positive(text) or -1) if text else n for text, n in zip(said, stored, strict=True))
     if not all(0 < size <= n for size, n in zip(sizes, stored, strict=True)):

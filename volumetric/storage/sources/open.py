@@ -75,8 +75,7 @@ def _fixed(path: Path, source: Source, axes: str | None) -> Source:
     if axes is not None:
         raise InputError(
             f"--axes says {axes}, but it is for arrays (HDF5, .npy, Zarr): {path} is of a kind that says itself what "
-            "its axes "
-            "are. Leave the flag out; --orientation says how the slices lie in the animal"
+            "its axes are. Leave the flag out; --orientation says how the slices lie in the animal"
         )
     return source
 

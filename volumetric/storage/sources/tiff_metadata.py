@@ -15,9 +15,8 @@ RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 """Of the tag ResolutionUnit; 1 is none."""
 
 COARSEST_PIXEL_UM = 20.0
-"""A resolution tag that makes pixels coarser speaks of paper or a screen: 72, 96, 150, 300, 600 and 1200 dots an
-inch are
-what programs write that know none."""
+"""A resolution tag that makes pixels coarser speaks of paper or a screen: 72, 96, 150, 300, 600 and 1200 dots an inch
+are what programs write that know none."""
 
 SCANNER_DPI = 1200
 """Whole multiples of it are a scanner's too."""
