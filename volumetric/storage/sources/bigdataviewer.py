@@ -18,7 +18,7 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import index3
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened, refuse_unwritten
-from volumetric.storage.sources.source import check_dtype, words
+from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.stated import UNSTATED, StatedVoxel
 
 TIME, SETUP = re.compile(r"t\d+"), re.compile(r"s\d+")
@@ -149,7 +149,7 @@ def _refuse_parts(path: Path, names: Sequence[str], setups: Sequence[Setup]) -> 
 
 def _names(path: Path, numbers: Sequence[int], known: Mapping[int, Setup]) -> tuple[str, ...]:
     if len(numbers) == 1:
-        return (path.name.split(".")[0],)
+        return (channel_name(path),)
     names = tuple(known.get(number, Setup()).name or f"setup{number:02}" for number in numbers)
     return names if len(set(names)) == len(names) else tuple(f"setup{number:02}" for number in numbers)
 
