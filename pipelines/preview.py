@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from volumetric.geometry.box import Box, index3
-from volumetric.geometry.plausible import MOUSE_BRAIN_MM, brain_doubts, extent_mm, grid_doubts
+from volumetric.geometry.plausible import MOUSE_BRAIN_MM, brain_doubts, extent_mm, slice_doubts, voxel_doubts
 from volumetric.geometry.space import Um3, VoxelSpace
 from volumetric.storage.sources import Source, read
 from volumetric.storage.stated import StatedVoxel
@@ -54,13 +54,13 @@ def preview(source: Source, given: Um3 | None, *, values: bool = True) -> Previe
         ("shape (z, y, x)", times(source.shape)),
         ("voxel um", voxel_words(source.voxel, given)),
     ]
-    doubts = list(source.doubts)
+    doubts = list(early_doubts(source, given))
     size = given or source.voxel.whole_um
     if size is not None:
         long, high, wide = MOUSE_BRAIN_MM
         edges = times(extent_mm(source.shape, size), ".3g")
         rows.append(("size mm", f"{edges} (a mouse brain: about {long:g} long, {high:g} high, {wide:g} wide)"))
-        doubts += [*voxel_doubts(source, given), *brain_doubts(source.shape, size)]
+        doubts += brain_doubts(source.shape, size)
     rows += [("contents", source.contents)] if source.contents else []
     rows.append(("data type", source.dtype))
     if values:
@@ -70,20 +70,21 @@ def preview(source: Source, given: Um3 | None, *, values: bool = True) -> Previe
         doubts += [
             f"the channel {name} is {low:g} everywhere in the middle of a few slices: is it empty?"
             for name, (low, high) in zip(source.channels, found, strict=True)
-            if low == high
+            if not low < high
         ]
     return Preview((*rows, *facts.items()), tuple(dict.fromkeys(doubts)))
 
 
-def voxel_doubts(source: Source, given: Um3 | None) -> tuple[str, ...]:
-    """What is wrong with the voxel size of a source, or with the flag beside it; said before the work too."""
+def early_doubts(source: Source, given: Um3 | None) -> tuple[str, ...]:
+    """What every command says before it begins to work: doubts of the source, its slices, its voxels and the flag."""
     size = given or source.voxel.whole_um
+    doubts = (*source.doubts, *slice_doubts(source.shape))
     if size is None:
-        return ()
+        return doubts
     _, conflicts = source.voxel.settle(given)
     default = given is None and size == ONE_UM
     unknown = f"voxels of 1 um ({source.voxel.origin}) are what programs write that do not know it: give --voxel-um"
-    return (*conflicts, *([unknown] if default else []), *grid_doubts(source.shape, size))
+    return (*doubts, *conflicts, *([unknown] if default else []), *voxel_doubts(size))
 
 
 def voxel_words(stated: StatedVoxel, given: Um3 | None) -> str:
@@ -112,4 +113,5 @@ def _sampled(source: Source, channel: int) -> tuple[float, float]:
     stops = [min(n, start + WINDOW_PX) for n, start in zip(source.shape[1:], starts, strict=True)]
     boxes = [Box(index3((z, *starts)), index3((z + 1, *stops))) for z in sorted(places)]
     voxels = np.stack([read(source, box, channel)[0] for box in boxes])
-    return float(np.nanmin(voxels)), float(np.nanmax(voxels))
+    finite = voxels[np.isfinite(voxels)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines import ingest, overview
 from pipelines.config import Resources, make
-from pipelines.preview import voxel_doubts
+from pipelines.preview import early_doubts
 from pipelines.stage import Stage
 from volumetric.errors import InputError
 from volumetric.geometry.orientation import check_orientation
@@ -69,7 +69,7 @@ def in_place(path: Path, voxel_um: Um3 | None, orientation: str | None, axes: st
     contradicts its metadata.
     """
     seen = ZarrSource(checked(look_at_zarr(path, axes)))
-    volume = replace(with_voxel(seen.volume, voxel_um), doubts=(*seen.doubts, *voxel_doubts(seen, voxel_um)))
+    volume = replace(with_voxel(seen.volume, voxel_um), doubts=early_doubts(seen, voxel_um))
     if orientation is None:
         return volume
     if volume.orientation not in {None, orientation.lower()}:
@@ -91,7 +91,7 @@ def convert(
     config = make(ingest.Config, voxel_um=size, **others)
     volume, _ = ingest.target(source, out, config)
     stage = Stage(ingest.plan(source, out, work, config, resources), work)
-    return Opened(volume, (stage,), (*source.doubts, *voxel_doubts(source, voxel_um)))
+    return Opened(volume, (stage,), early_doubts(source, voxel_um))
 
 
 def voxel_size(source: Source, voxel_um: Um3 | None) -> tuple[Um3, tuple[str, ...]]:

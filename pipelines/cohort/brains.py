@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,7 @@ class Brain:
         tasks_done: of these.
         bytes_left: that it may still write.
         peak_bytes: of memory, projected.
+        doubts: of its images, before any work.
     """
 
     row: Row
@@ -43,6 +44,7 @@ class Brain:
     tasks_done: int = 0
     bytes_left: int = 0
     peak_bytes: int = 0
+    doubts: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -76,15 +78,15 @@ class Cohort:
         """Check a brain and see how far it is; raises `InputError` where it cannot be counted as it is given."""
         run, config = self.run_folder(row), self.config(row)
         try:
-            stages = self.prepare(row).stages
-            check(stages, self.resources)
+            job = self.prepare(row)
+            check(job.stages, self.resources)
         except OutputError as error:
             return Brain(row, run, "refused", str(error))
         except InputError:
             if _finished_with(run, config):  # its images may be gone by now
                 return Brain(row, run, "done")
             raise
-        return self._seen(row, run, stages)
+        return replace(self._seen(row, run, job.stages), doubts=job.inputs.warnings)
 
     def _seen(self, row: Row, run: RunFolder, stages: Sequence[Stage]) -> Brain:
         capacity = self.resources.capacity

@@ -24,7 +24,7 @@ from pipelines import count
 from pipelines.cohort.brains import Brain, Cohort, look_at_all
 from pipelines.cohort.overview import write_overview
 from pipelines.cohort.sheet import read_sheet
-from pipelines.cohort.tables import print_plan, print_summary, write_tables
+from pipelines.cohort.tables import print_doubts, print_plan, print_summary, write_tables
 from pipelines.config import Resources
 from pipelines.stage import run
 from volumetric.errors import StoppedError, TaskError, VolumetricError
@@ -59,6 +59,7 @@ def run_cohort(
     if dry_run:
         print_plan(brains, console)
         return
+    print_doubts(brains, console)
     errors: list[Exception] = []
     for number, brain in enumerate(brains):
         if brain.state in {"begun", "new"}:

@@ -73,6 +73,13 @@ def write_tables(brains: Sequence[Brain], out: Path) -> None:
         write_csv(out / "design.csv", groups)
 
 
+def print_doubts(brains: Sequence[Brain], console: Console) -> None:
+    """What is doubtful of the images of brains that are to be counted, one line each."""
+    for brain in brains:
+        for doubt in brain.doubts if brain.state != "done" else ():
+            console.print(f"[bold red]doubtful:[/] {brain.name}: {doubt}", highlight=False, soft_wrap=True)
+
+
 def print_plan(brains: Sequence[Brain], console: Console) -> None:
     """What is left to do, brain by brain."""
     table = _table("brain", "state", "tasks", "done", "may write", "peak memory", "run folder")
@@ -88,6 +95,7 @@ def print_plan(brains: Sequence[Brain], console: Console) -> None:
             str(brain.run.path),
         )
     console.print(table)
+    print_doubts(brains, console)
     left = sum(brain.state in {"new", "begun"} for brain in brains)
     written = megabytes(sum(brain.bytes_left for brain in brains))
     console.print(f"{left} of {len(brains)} brains are to be counted, which may write {written}", highlight=False)

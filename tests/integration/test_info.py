@@ -97,7 +97,7 @@ def test_values_are_looked_at_and_an_empty_channel_is_doubted(tmp_path: Path, sa
     [
         ((2600, 11000, 16000), (5.0, 0.7, 0.7), ""),
         ((264, 160, 228), (50.0, 50.0, 50.0), ""),
-        ((1, 11000, 16000), (5.0, 0.7, 0.7), "one slice"),
+        ((1, 11000, 16000), (5.0, 0.7, 0.7), "one slice: a brain has many"),
         ((2600, 11000, 16000), (0.005, 0.0007, 0.0007), "smaller than light resolves"),
         ((100, 100, 100), (0.06, 0.06, 0.06), "is the unit wrong?"),
         ((2600, 11000, 16000), (5000.0, 700.0, 700.0), "is the unit wrong?"),
@@ -180,3 +180,20 @@ def test_one_dataset_of_a_file_is_shown(tmp_path: Path, said: Said) -> None:
         file["raw"] = np.ones((5, 22, 34), np.uint16)
         file["other"] = np.ones((6, 22, 34), np.uint16)
     assert "kind HDF5, /other" in said("info", f"{tmp_path / 'a.h5'}:/other")[1]
+
+
+def test_a_single_slice_is_doubted_whatever_its_voxels(tmp_path: Path, said: Said) -> None:
+    np.save(tmp_path / "a.npy", np.arange(1600, dtype=np.uint16).reshape(1, 40, 40))
+    assert "doubtful: the image has one slice: a brain has many" in said("info", tmp_path / "a.npy")[1]
+
+
+def test_the_dry_run_of_a_sheet_names_the_brains_that_are_doubtful(tmp_path: Path, said: Said) -> None:
+    write_atlas_folder(procedural_atlas(), tmp_path / "atlas")
+    for name, depth in (("m1", 1), ("m2", 5)):
+        np.save(tmp_path / f"{name}.npy", np.ones((depth, 40, 40), np.uint16))
+    rows = [f"{name},{name}.npy,5 0.7 0.7,psl,{tmp_path / 'atlas'}" for name in ("m1", "m2")]
+    (tmp_path / "brains.csv").write_text("\n".join(["brain,source,voxel_um,orientation,atlas", *rows]) + "\n")
+    status, out, _ = said("count", "--sheet", tmp_path / "brains.csv", "--out", tmp_path / "study", "--dry-run")
+    assert status == 0
+    assert "doubtful: m1: the image has one slice" in out
+    assert "doubtful: m2" not in out

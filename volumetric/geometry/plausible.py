@@ -24,12 +24,15 @@ def extent_mm(shape: Index3, voxel_um: Um3) -> tuple[float, float, float]:
     return z, y, x
 
 
-def grid_doubts(shape: Index3, voxel_um: Um3) -> tuple[str, ...]:
-    """What is wrong with any image: a single slice, voxels that no microscope makes, axes in another order."""
+def slice_doubts(shape: Index3) -> tuple[str, ...]:
+    """What is wrong with an image of any voxel size: it has a single slice."""
+    return ("the image has one slice: a brain has many. Were the others left out?",) if shape[0] == 1 else ()
+
+
+def voxel_doubts(voxel_um: Um3) -> tuple[str, ...]:
+    """What is wrong with the voxels of any image: no microscope makes them, or their axes are in another order."""
     said = " x ".join(f"{size:.4g}" for size in voxel_um)
     doubts = []
-    if shape[0] == 1:
-        doubts.append("the image has one slice: is a folder or a file of the others missing?")
     if min(voxel_um) < FINEST_UM or max(voxel_um) > COARSEST_UM:
         what = "smaller than light resolves" if min(voxel_um) < FINEST_UM else "larger than a brain's structures"
         doubts.append(f"voxels of {said} um (z, y, x) are {what}: is the unit wrong? --voxel-um takes micrometres")
