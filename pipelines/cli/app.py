@@ -72,7 +72,7 @@ def _check_voxel_size(given: list[str]) -> None:
         if len(numbers) < 3:
             raise InputError(
                 f"--voxel-um needs three numbers, Z Y X in um, got {len(numbers)} ({' '.join(numbers) or 'none'}): for "
-                "example --voxel-um 5 0.7 0.7 for slices 5 um apart with pixels of 0.7 um"
+                "example --voxel-um 5 0.7 0.7 for slices 5 um apart with pixels of 0.7 um, with decimal points"
             )
 
 

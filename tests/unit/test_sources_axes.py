@@ -170,6 +170,8 @@ def test_without_names_the_usual_order_holds(names: tuple[str, ...] | None) -> N
         ((11, 48, 64, 3), "--axes zyxc"),
         ((11, 48, 64, 4), "--axes czyx if the last axis is x all the same"),
         ((48, 64, 3), "the colours of one picture"),
+        ((11, 48, 64, 5), "looks like channels"),
+        ((11, 48, 64, 12), "11 channels of 48 slices"),
         ((60, 2, 48, 64), "60 channels of 2 slices. Give --axes zcyx"),
         ((1, 2, 11, 48, 64), "--axes tczyx"),
         ((48, 64), "expected z, y, x"),
@@ -247,3 +249,13 @@ def test_channels_that_share_a_chunk_are_found_in_their_file(tmp_path: Path) -> 
     zarr.create_array(str(tmp_path / "a.zarr"), data=stored("zyxc"), chunks=(5, 7, 9, 2), dimension_names=tuple("zyxc"))
     volume = in_place(tmp_path / "a.zarr", (5.0, 1.0, 1.0), None)
     assert all(volume.shard_file(0, Box.of_shape(SHAPE), channel).is_file() for channel in range(2))
+
+
+def test_arrays_of_one_file_must_agree_on_their_axes(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, order in (("green", "zyx"), ("red", "xyz")):
+            file[name] = np.ones((5, 5, 5), np.uint16)
+            tags = [{"key": key, "typeFlags": 2, "resolution": 0, "description": ""} for key in order]
+            file[name].attrs["axistags"] = json.dumps({"axes": tags})
+    with pytest.raises(InputError, match="axes differ: green has z, y, x, red has x, y, z"):
+        open_source(tmp_path / "a.h5")

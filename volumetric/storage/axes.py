@@ -34,6 +34,9 @@ NO_NAME = re.compile(r"|(phony_)?(dim|dimension|axis)_?\d+")
 FEW = 4
 """A last axis of so few voxels is not x but channels or colours."""
 
+MOST_CHANNELS = 8
+"""More are hardly ever taken of a brain: such an axis is rather the slices."""
+
 USUAL = {3: "zyx", 4: "czyx"}
 
 
@@ -80,6 +83,8 @@ def understand_axes(
     Raises `InputError` where they are not known, do not fit, or there are several time points.
     """
     lengths = " x ".join(map(str, shape))
+    if min(shape, default=0) < 1:
+        raise InputError(f"{what} has axes of lengths {lengths or 'none'}: it holds no voxel")
     named = _letters(names)
     if given is not None:
         letters = checked_axes(given)
@@ -111,8 +116,6 @@ def understand_axes(
             f"{what} holds {shape[axes.letters.index('t')]} time points (axes {', '.join(axes.letters)}, lengths "
             f"{lengths}); expected one. Save the one to be counted alone"
         )
-    if min(shape) < 1:
-        raise InputError(f"{what} has axes of lengths {lengths}: it holds no voxel")
     return axes
 
 
@@ -131,7 +134,7 @@ def _usual(what: str, shape: Sequence[int], lengths: str) -> str:
             f"what they are with --axes{', for example --axes tczyx' if len(shape) == 5 else ''}"
         )
     usual = USUAL[len(shape)]
-    if 0 < shape[-1] <= FEW:
+    if shape[-1] <= FEW or (len(shape) == 4 and shape[-1] < min(shape[:-1])):
         like, way = (
             ("channels", "zyxc") if len(shape) == 4 else ("the colours of one picture", "xyz, or as it is stored,")
         )
@@ -139,7 +142,7 @@ def _usual(what: str, shape: Sequence[int], lengths: str) -> str:
             f"{what} has axes of lengths {lengths} without names, and the last, of {shape[-1]}, looks like {like}, not "
             f"like x. Say what it is: --axes {way} or --axes {usual} if the last axis is x all the same"
         )
-    if len(shape) == 4 and shape[0] > shape[1]:
+    if len(shape) == 4 and shape[0] > min(shape[1], MOST_CHANNELS):
         raise InputError(
             f"{what} has axes of lengths {lengths} without names: in the usual order c, z, y, x these would be "
             f"{shape[0]} "

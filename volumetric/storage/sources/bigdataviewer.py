@@ -115,6 +115,8 @@ def _chosen(path: Path, file: h5py.File, parts: Sequence[str]) -> list[str]:
     times = sorted(name for name in file if TIME.fullmatch(name) and (not parts or name == parts[0]))
     if len(times) != 1:
         there = sorted(name for name in file if TIME.fullmatch(name))
+        if parts:
+            raise InputError(f"{path} has no time point {parts[0]}: it has {', '.join(there)}")
         raise InputError(
             f"{path} holds {len(there)} time points ({', '.join(there[:8])}); expected one. Give it as "
             f"{path}:/{there[0]}"

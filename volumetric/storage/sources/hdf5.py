@@ -101,6 +101,13 @@ def open_hdf5(path: Path, dataset: str | None = None, axes: str | None = None) -
         for data in chosen.values():
             refuse_unwritten(path, data)
         order = _axes(f"{path}:/{name}", first, axes)
+        for other, data in chosen.items():
+            letters = _axes(f"{path}:/{other}", data, axes).letters
+            if letters != order.letters:
+                raise InputError(
+                    f"{path} holds arrays whose axes differ: {name} has {', '.join(order.letters)}, {other} has "
+                    f"{', '.join(letters)}. Give one as {path}:/NAME"
+                )
         places, channels = _channels(path, chosen, channel_count(order.letters, first.shape), "c" in order.letters)
         identity = files_identity([path])
         return Hdf5Source(

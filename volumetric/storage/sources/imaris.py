@@ -34,7 +34,7 @@ def open_imaris(path: Path) -> Hdf5Source:
     with opened(path) as file:
         times = [name for name in file[FULL] if name.startswith("TimePoint")]
         if len(times) != 1:
-            raise InputError(f"{path} holds {len(times)} time points; expected one")
+            raise InputError(f"{path} holds {len(times)} time points; expected one. Export the one to be counted")
         time = f"{FULL}/{times[0]}"
         numbers = sorted(int(name.split()[-1]) for name in file[time] if name.startswith("Channel"))
         if not numbers:
