@@ -39,6 +39,12 @@ DAMAGE = re.compile(
 )
 """What tifffile logs when data is missing or contradicts itself, and then reads on with zeros or fewer images."""
 
+DISAGREEMENT = re.compile(r"OME series expected|OME series is missing|shaped series|ImageJ series metadata")
+"""What it logs where a file may be whole, but its description tells of other images than there are."""
+
+UNREADABLE = re.compile(r"not supported|unsupported|unknown compression|requires the", re.IGNORECASE)
+"""What is said of a whole file in a compression that cannot be read."""
+
 STUMBLES = (TypeError, AttributeError, AssertionError, LookupError, ArithmeticError, struct.error)
 """What a parser raises that took damaged content for sound."""
 
@@ -58,15 +64,18 @@ logging.getLogger("tifffile").addFilter(_listen)
 
 
 @contextmanager
-def opened(path: Path, *, is_ome: bool | None = None, multifile: bool = True) -> Iterator[tifffile.TiffFile]:
+def opened(
+    path: Path, *, is_ome: bool | None = None, multifile: bool = True, omexml: str | None = None
+) -> Iterator[tifffile.TiffFile]:
     """A TIFF file; whatever is wrong with it, then or while it is used, is an `InputError` that names it.
 
+    `omexml` is its description where that is not its own.
     What the system says (`OSError`: no permission, a lost network drive) stays an `OSError`: it may pass.
     """
     messages: list[str] = []
     token = _heard.set(messages)
     try:
-        with naming(path), tifffile.TiffFile(path, is_ome=is_ome, _multifile=multifile) as tif:
+        with naming(path), tifffile.TiffFile(path, is_ome=is_ome, omexml=omexml, _multifile=multifile) as tif:
             yield tif
     except InputError:
         _refuse_damage(path, messages)  # says more than what followed from it
@@ -88,7 +97,8 @@ def naming(path: Path) -> Iterator[None]:
             raise InputError(f"{path} cannot be read as a TIFF: {reason(error)}. Replace the file") from error
         raise OSError(error.errno, error.strerror, str(path)) from error
     except Exception as error:  # tifffile and its codecs raise many kinds for damaged content
-        raise InputError(f"{path} cannot be read as a TIFF: {reason(error)}. Replace the file") from error
+        way = "Save it in another compression" if UNREADABLE.search(str(error)) else "Replace the file"
+        raise InputError(f"{path} cannot be read as a TIFF: {reason(error)}. {way}") from error
 
 
 def reason(error: Exception) -> str:
@@ -101,4 +111,17 @@ def _refuse_damage(path: Path, messages: list[str]) -> None:
     for message in messages:
         if DAMAGE.search(message):
             said = re.sub(r"^<tifffile\.\w+[^>]*> ", "", " ".join(message.split()))
+            elsewhere = re.search(r"failed to read '([^']+)'", said)
+            if elsewhere:
+                raise InputError(
+                    f"{path} is incomplete: {elsewhere[1]}, which belongs to it by its OME metadata, cannot be read "
+                    f"({said}). Put it beside the others under this name"
+                )
+            if DISAGREEMENT.search(said):
+                raise InputError(
+                    f"{path} has metadata that tell of other images than it holds ({said}). If it was copied, compare "
+                    "its "
+                    "size with that of the original; if that is right, export it again, or save it as a plain TIFF "
+                    "in Fiji"
+                )
             raise InputError(f"{path} is damaged or incomplete: {said}. Replace the file")

@@ -13,7 +13,10 @@ from volumetric.errors import InputError
 from volumetric.geometry.box import Index3
 from volumetric.storage.sources.source import words
 
-TIFF_ENDINGS = (".tif", ".tiff")
+TIFF_ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
+
+RAMP_ERROR = 600
+"""Of 65535, that a colour of an even ramp may be off by: some are stored in 8 bits."""
 
 Window = tuple[slice, slice]
 """Rows and columns."""
@@ -28,7 +31,11 @@ def check_page(path: Path, page: Page, size: int) -> None:
         raise InputError(f"{path} is damaged: an image of it is missing. Replace the file")
     key = page.keyframe
     if len(key.shape) != 2 or min(key.shape) < 1:
-        raise InputError(f"{path} has axes of lengths {key.shape}: an image must be grey, with rows and columns")
+        raise InputError(
+            f"{path} has axes of lengths {key.shape}: an image must be grey, with rows and columns. Split the colours "
+            "of a "
+            "colour image (in Fiji: Image > Color > Split Channels)"
+        )
     offsets, counts = np.asarray(page.dataoffsets, np.float64), np.asarray(page.databytecounts, np.float64)
     length, width = segment_shape(page)
     expected = -(-key.shape[0] // length) * -(-key.shape[1] // width)
@@ -52,6 +59,26 @@ def check_page(path: Path, page: Page, size: int) -> None:
                 f"{path} is damaged: it holds {int(counts.sum())} bytes of pixels where {needed} are needed. "
                 "Replace the file"
             )
+
+
+def brightness_doubts(path: Path, page: Page) -> tuple[str, ...]:
+    """What is to be said of how the values of a page are meant; raises `InputError` where they are no brightness."""
+    key = page.keyframe
+    if key.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return (
+            f"{path.name} says that its smallest value is white: bright cells should have large values, look at them",
+        )
+    if key.photometric != tifffile.PHOTOMETRIC.PALETTE:
+        return ()
+    colours = np.asarray(key.colormap, np.float64)
+    ramps = np.linspace(0, colours.max(axis=1), colours.shape[1]).T
+    if colours.max() == 0 or np.abs(colours - ramps).max() > RAMP_ERROR:
+        raise InputError(
+            f"{path} is in false colours (a palette): its values are numbers of colours, not brightness. Save it as "
+            "grey "
+            "(in Fiji: Image > Lookup Tables > Grays, or Image > Type > 16-bit if it is in real colours)"
+        )
+    return (f"{path.name} has a palette of one colour that rises evenly: its values are taken as brightness",)
 
 
 def refuse_replaced(path: Path, page: Page, shape: Index3, dtype: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ import tifffile
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.storage.provenance import files_identity
+from volumetric.storage.sources.names import MOST_CHANNELS
 from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.sources.tiff_file import naming, opened
 from volumetric.storage.sources.tiff_metadata import read_metadata
+from volumetric.storage.sources.tiff_ome import opened_described
 from volumetric.storage.sources.tiff_page import (
     Page,
+    brightness_doubts,
     check_page,
     grain_of,
     is_plain,
@@ -26,6 +30,7 @@ from volumetric.storage.sources.tiff_page import (
     read_region,
     refuse_replaced,
 )
+from volumetric.storage.sources.tiff_series import choose_series
 from volumetric.storage.stated import Described
 
 SLICE_AXES = "ZTIQR"
@@ -44,22 +49,20 @@ class Plane(NamedTuple):
 
 @dataclass(frozen=True)
 class TiffStack(Described):
-    """The first series of a TIFF, its planes ordered by `order`: "c" where channels change slowest, else "z"."""
+    """Grey slices of one TIFF, or of several that describe each other. `planes` has those of each channel."""
 
     files: tuple[Path, ...]
-    planes: tuple[Plane, ...]
+    planes: tuple[tuple[Plane, ...], ...]
     channels: tuple[str, ...]
     shape: Index3
     dtype: str
-    order: str
     grain: Index3
     identity: str
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
         """The voxels of a box; only the strips or tiles it touches are decoded."""
         window = box.slices[1:]
-        for z, image in zip(range(box.start[0], box.stop[0]), out, strict=True):
-            plane = self._plane(z, channel)
+        for plane, image in zip(self.planes[channel][box.start[0] : box.stop[0]], out, strict=True):
             path = self.files[plane.file]
             with opened(path, is_ome=False) as tif:
                 tif.filehandle.seek(plane.key)
@@ -70,35 +73,39 @@ class TiffStack(Described):
                 else:
                     read_region(tif, tifffile.TiffFrame(tif, 0, offset=plane.start, keyframe=key), window, image)
 
-    def _plane(self, z: int, channel: int) -> Plane:
-        return self.planes[channel * self.shape[0] + z if self.order == "c" else z * len(self.channels) + channel]
 
+def open_stack(path: Path, wanted: int | None = None) -> TiffStack:
+    """A multi-page TIFF as one image; raises `InputError` with the reason where that is impossible.
 
-def open_stack(path: Path) -> TiffStack:
-    """A multi-page TIFF as one image; raises `InputError` with the reason where that is impossible."""
-    with opened(path) as tif:
+    Args:
+        path: of the file, one of the files of an OME-TIFF, or its companion.
+        wanted: number of the image in the file, where it holds several.
+    """
+    with opened_described(path) as tif:
         if not tif.pages:
             raise InputError(f"{path} holds no image. Replace the file")
         _check_companions(path, tif)
-        series = tif.series[0]
-        order, slices, channels = _axes(path, series)
-        key: Page = series.keyframe
+        chosen = choose_series(path, tif, wanted)
+        key: Page = chosen.series[0].keyframe
         check_dtype(str(path), str(key.dtype))
-        files, planes = _places(path, series, slices * channels)
-        metadata = read_metadata(tif)
+        files: dict[Path, int] = {}
+        pieces = [_channels(path, series, key, files) for series in chosen.series]
+        planes = tuple(tuple(itertools.chain(*parts)) for parts in zip(*(p.planes for p in pieces), strict=True))
+        metadata = read_metadata(tif, chosen.number)
         named = {name for name in metadata.channels if name.strip()}
-        names = metadata.channels if len(metadata.channels) == len(named) == channels else ()
-        numbered = tuple(f"channel{i}" for i in range(channels))
+        names = metadata.channels if len(metadata.channels) == len(named) == len(planes) else ()
+        numbered = tuple(f"channel{i}" for i in range(len(planes)))
         return TiffStack(
-            files=files,
+            files=tuple(files),
             planes=planes,
-            channels=names or (numbered if channels > 1 else (channel_name(path),)),
-            shape=(slices, int(key.shape[0]), int(key.shape[1])),
+            channels=names or (numbered if len(planes) > 1 else (channel_name(path),)),
+            shape=(len(planes[0]), int(key.shape[0]), int(key.shape[1])),
             dtype=str(key.dtype),
-            order=order,
             voxel=metadata.voxel,
             grain=(1, *grain_of(key)),
             identity=files_identity(files),
+            contents=chosen.text,
+            doubts=(*chosen.doubts, *pieces[0].doubts, *brightness_doubts(path, key)),
         )
 
 
@@ -112,24 +119,75 @@ def _check_companions(path: Path, tif: tifffile.TiffFile) -> None:
                     check_page(file, page, file.stat().st_size)
 
 
-def _axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[str, int, int]:
-    """The order of the planes, and how many slices and channels there are."""
+class Piece(NamedTuple):
+    """The planes of each channel of one series, and what is doubtful about their order."""
+
+    planes: tuple[tuple[Plane, ...], ...]
+    doubts: tuple[str, ...]
+
+
+def _channels(path: Path, series: tifffile.TiffPageSeries, key: Page, files: dict[Path, int]) -> Piece:
+    """The planes of a series; its files are numbered in `files`."""
+    axes = _axes(path, series)
+    places = _places(path, series, key, axes.slices * axes.channels, files)
+    if axes.channels_first:
+        planes = tuple(places[c * axes.slices : (c + 1) * axes.slices] for c in range(axes.channels))
+    else:
+        planes = tuple(places[c :: axes.channels] for c in range(axes.channels))
+    return Piece(planes, axes.doubts)
+
+
+class Axes(NamedTuple):
+    """How many slices and channels there are, and whether all slices of a channel follow one another."""
+
+    slices: int
+    channels: int
+    channels_first: bool
+    doubts: tuple[str, ...] = ()
+
+
+def _axes(path: Path, series: tifffile.TiffPageSeries) -> Axes:
     lengths = {axis: int(n) for axis, n in zip(series.axes, series.shape, strict=True) if n > 1 or axis in "YX"}
     outer = [axis for axis in lengths if axis not in "CYX"]
     whole = min(lengths.values(), default=0) > 0 and math.prod(lengths.values()) == math.prod(series.shape)
-    if not whole or "".join(lengths)[-2:] != "YX" or len(outer) != 1 or outer[0] not in SLICE_AXES:
-        raise InputError(
-            f"{path} has axes {series.axes} of lengths {tuple(series.shape)}: expected grey slices (Z, Y, X), with or "
-            "without channels (C), and one time point"
+    if not whole or "".join(lengths)[-2:] != "YX" or len(outer) > 1 or any(axis not in SLICE_AXES for axis in outer):
+        raise InputError(f"{path} {_unfit(series)}")
+    channels = lengths.get("C", 1)
+    if not outer and channels > MOST_CHANNELS:
+        return Axes(channels, 1, True, (f"{path.name} calls its {channels} images channels: they are taken as slices",))
+    if not outer:
+        return Axes(1, channels, True)
+    order = series.axes.find("C") in range(series.axes.index(outer[0]))
+    slices = lengths[outer[0]]
+    doubts: tuple[str, ...] = ()
+    if channels > max(slices, MOST_CHANNELS):
+        doubts = (
+            f"{path.name} has {channels} channels of {slices} slices by its metadata: are these the wrong way round?",
         )
-    order = "c" if series.axes.find("C") in range(series.axes.index(outer[0])) else "z"
-    return order, lengths[outer[0]], lengths.get("C", 1)
+    return Axes(slices, channels, order, doubts)
 
 
-def _places(path: Path, series: tifffile.TiffPageSeries, count: int) -> tuple[tuple[Path, ...], tuple[Plane, ...]]:
-    """The files and the places in them of all planes, every one of which must be there."""
+def _unfit(series: tifffile.TiffPageSeries) -> str:
+    """What is wrong with the axes of a series, and what to do."""
+    lengths = dict(zip(series.axes, map(int, series.shape), strict=True))
+    told = f"has axes {series.axes} of lengths {tuple(map(int, series.shape))}"
+    if "S" in lengths:
+        return f"is in colour ({told}): split its colours to grey images (in Fiji: Image > Color > Split Channels)"
+    if lengths.get("T", 1) > 1 and lengths.get("Z", 1) > 1:
+        return (
+            f"{told}: it holds {lengths['T']} time points, expected one. Save one of them (in Fiji: Image > Duplicate)"
+        )
+    return f"{told}: expected grey slices (Z, Y, X), with or without channels (C), and one time point"
+
+
+def _places(
+    path: Path, series: tifffile.TiffPageSeries, first: Page, count: int, files: dict[Path, int]
+) -> tuple[Plane, ...]:
+    """The places of all planes, every one of which must be there."""
     key: Page = series.keyframe
     if series.dataoffset is not None and not series.is_multifile:
+        _refuse_unlike(path, key, first)
+        number = files.setdefault(path, len(files))
         size, end = path.stat().st_size, int(series.dataoffset) + series.nbytes
         if series.dataoffset == 0:
             raise InputError(f"{path} is damaged: it does not say where its image data lies. Replace the file")
@@ -139,22 +197,21 @@ def _places(path: Path, series: tifffile.TiffPageSeries, count: int) -> tuple[tu
                 "Copy or export it again"
             )
         length = series.nbytes // count
-        return (path,), tuple(Plane(0, key.offset, series.dataoffset + i * length) for i in range(count))
+        return tuple(Plane(number, key.offset, series.dataoffset + i * length) for i in range(count))
     pages: list[Page] = list(series.pages)
     if len(pages) != count:
         raise InputError(f"{path} is damaged or of an unusual kind: {len(pages)} of {count} images are there")
-    numbers: dict[Path, int] = {}
     sizes: dict[Path, int] = {}
     planes = []
     for page in pages:
         file = path if page is None else Path(page.parent.filehandle.path)
-        number = numbers.setdefault(file, len(numbers))
+        number = files.setdefault(file, len(files))
         with naming(file):
             check_page(file, page, sizes.setdefault(file, file.stat().st_size))
-            _refuse_unlike(file, page.keyframe, key)
+            _refuse_unlike(file, page.keyframe, first)
             start = page.dataoffsets[0] if is_plain(page.keyframe) else page.offset
         planes.append(Plane(number, page.keyframe.offset, int(start)))
-    return tuple(numbers), tuple(planes)
+    return tuple(planes)
 
 
 def _refuse_unlike(path: Path, page: Page, first: Page) -> None:
