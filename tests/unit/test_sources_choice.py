@@ -40,7 +40,11 @@ def test_the_content_decides_where_the_name_is_wrong(tmp_path: Path, name: str, 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "is empty"), (b"this is a letter", "is of no known kind"), (b"PK\x03\x04....", "is of no known kind")],
+    [
+        (b"", "is empty"),
+        (b"this is a letter", "is of no known kind"),
+        (b"PK\x03\x04....", "is a ZIP archive, which is not read: unpack"),
+    ],
 )
 def test_a_file_of_no_known_kind_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "brain.dat").write_bytes(content)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
-from natsort import natsorted
 
 from volumetric.errors import InputError
 from volumetric.storage.ngff import is_zarr
@@ -16,14 +16,17 @@ from volumetric.storage.sources.bigdataviewer import (
     open_bigdataviewer,
     open_project,
 )
+from volumetric.storage.sources.folder import open_folder
+from volumetric.storage.sources.foreign import TIFF_OUTSIDE, described_foreign
 from volumetric.storage.sources.hdf5 import open_hdf5
 from volumetric.storage.sources.imaris import is_imaris, open_imaris
 from volumetric.storage.sources.numpy_file import MAGIC as NUMPY
 from volumetric.storage.sources.numpy_file import open_numpy
-from volumetric.storage.sources.png_file import open_png
-from volumetric.storage.sources.source import ChannelSet, Source, channel_name
+from volumetric.storage.sources.png_slices import open_pngs
+from volumetric.storage.sources.source import ChannelSet, Source
+from volumetric.storage.sources.stored_type import in_stored_type
+from volumetric.storage.sources.tiff_ome import is_companion
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
-from volumetric.storage.sources.tiff_slices import open_slices, tiffs_in
 from volumetric.storage.sources.tiff_stack import open_stack
 from volumetric.storage.sources.zarr_array import open_zarr_source
 
@@ -33,13 +36,16 @@ TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 KINDS = "a folder of slice TIFFs (or one folder a channel), a TIFF stack, HDF5, Imaris, .npy or Zarr"
 
 
-def open_source(path: Path, axes: str | None = None) -> Source:
-    """Open what a user gave; `FILE:/DATASET` chooses from an HDF5 file, `axes` names those of an array.
+def open_source(path: Path, axes: str | None = None, channel_pattern: str | None = None) -> Source:
+    """Open what a user gave; raises `InputError` with the reason where it is no image that can be read.
 
-    Raises `InputError` with the reason where that is impossible.
+    Args:
+        path: of a file or folder; `FILE:/DATASET` chooses from an HDF5 file, `FILE:1` an image of a TIFF.
+        axes: names of those of an array.
+        channel_pattern: the part of files' names that tells channels in one folder apart, with `{c}` where they stand.
     """
     try:
-        return _open(path, axes)
+        return in_stored_type(_open(path, axes, channel_pattern))
     except PermissionError as error:
         raise InputError(
             f"{error.filename or path} cannot be read: permission denied. Change its permissions"
@@ -48,19 +54,15 @@ def open_source(path: Path, axes: str | None = None) -> Source:
         raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
 
 
-def _open(path: Path, axes: str | None) -> Source:
-    file, colon, dataset = str(path).partition(":/")
-    if not path.exists():
-        if colon and Path(file).is_file():
-            return _open_hdf5(Path(file), dataset, axes)
-        raise InputError(f"there is nothing at {path}: give {KINDS}")
-    if path.is_dir() and not is_zarr(path) and (path / "attributes.json").is_file():
-        raise InputError(
-            f"{path} is N5, which is not read: convert it to OME-Zarr or HDF5, for example with Fiji's N5 plugin or "
-            "BigStitcher's export"
-        )
+def _open(path: Path, axes: str | None, channel_pattern: str | None) -> Source:
+    if path.is_dir() and not is_zarr(path):
+        return _fixed(path, _open_folder(path, channel_pattern), axes)
+    if channel_pattern:
+        raise InputError(f"--channel-pattern is for a folder of images, but {path} is none: leave it out")
     if path.is_dir():
-        return open_zarr_source(path, axes) if is_zarr(path) else _fixed(path, _open_folder(path), axes)
+        return open_zarr_source(path, axes)
+    if not path.exists():
+        return _open_part(path, axes)
     with path.open("rb") as opened:
         first = opened.read(8)
     if first.startswith(NUMPY):
@@ -68,6 +70,17 @@ def _open(path: Path, axes: str | None) -> Source:
     if h5py.is_hdf5(path):
         return _open_hdf5(path, None, axes)
     return _fixed(path, _open_file(path, first), axes)
+
+
+def _open_part(path: Path, axes: str | None) -> Source:
+    """One image of a file that holds several."""
+    file, colon, dataset = str(path).partition(":/")
+    if colon and Path(file).is_file():
+        return _open_hdf5(Path(file), dataset, axes)
+    numbered = re.fullmatch(r"(.+):(\d+)", str(path))
+    if numbered and Path(numbered[1]).is_file():
+        return _fixed(path, open_stack(Path(numbered[1]), int(numbered[2])), axes)
+    raise InputError(f"there is nothing at {path}: give {KINDS}")
 
 
 def _fixed(path: Path, source: Source, axes: str | None) -> Source:
@@ -90,30 +103,26 @@ def _open_hdf5(path: Path, dataset: str | None, axes: str | None) -> Source:
 
 def _open_file(path: Path, first: bytes) -> Source:
     if first == PNG:
-        return open_png(path)
+        return open_pngs({path.stem: [path]})
     if is_project(first):
-        return open_project(path)
-    if first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS:
+        return open_stack(path) if is_companion(path) else open_project(path)
+    if path.suffix.lower() not in TIFF_OUTSIDE and (first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS):
         return open_stack(path)
+    if not first:
+        raise InputError(f"{path} is empty: give {KINDS}")
     raise InputError(
-        f"{path} is of no known kind (it begins with {first!r}) or its beginning is damaged: give {KINDS}"
-        if first
-        else f"{path} is empty: give {KINDS}"
+        described_foreign(path)
+        or f"{path} is of no known kind (it begins with {first!r}) or its beginning is damaged: give {KINDS}"
     )
 
 
-def _open_folder(path: Path) -> Source:
-    own = tiffs_in(path)
-    if own:
-        return open_slices({channel_name(path): own})
-    below = {child.name: tiffs_in(child) for child in natsorted(path.iterdir()) if child.is_dir()}
-    below = {name: files for name, files in below.items() if files}
-    if below:
-        return open_slices(below)
-    raise InputError(
-        f"no images found in {path}: expected files ending in {' or '.join(TIFF_ENDINGS)}, "
-        "or one folder of them for each channel"
-    )
+def _open_folder(path: Path, channel_pattern: str | None) -> Source:
+    if (path / "attributes.json").is_file():
+        raise InputError(
+            f"{path} is N5, which is not read: convert it to OME-Zarr or HDF5, for example with Fiji's N5 plugin or "
+            "BigStitcher's export"
+        )
+    return open_folder(path, channel_pattern)
 
 
 def select_channels(source: Source, wanted: tuple[str, ...], axes: str | None = None) -> Source:
@@ -127,7 +136,7 @@ def select_channels(source: Source, wanted: tuple[str, ...], axes: str | None = 
         if name in source.channels:
             parts.append((source, source.channels.index(name)))
             names.append(name)
-        elif Path(name).exists():
+        elif Path(name).exists() or Path(re.sub(r":(\d+|/.*)$", "", name)).is_file():
             other = open_source(Path(name), axes)
             if len(other.channels) != 1:
                 raise InputError(f"{name} holds the channels {', '.join(other.channels)}: give the path of one of them")

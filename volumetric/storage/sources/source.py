@@ -18,6 +18,13 @@ from volumetric.storage.provenance import digest
 from volumetric.storage.stated import StatedVoxel
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
+"""Of the volumes that are written."""
+
+STORED_AS = {
+    "int8": "int16",
+    **dict.fromkeys(("uint32", "int32", "uint64", "int64", "float16", "float64"), "float32"),
+}
+"""Further data types that are read, and what their values become."""
 
 
 class Source(Protocol):
@@ -45,16 +52,6 @@ class Source(Protocol):
         ...
 
     @property
-    def contents(self) -> str:
-        """What there is, for people: slices with their numbers, pieces; empty where the shape says all."""
-        ...
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """What is worth saying before any work, though it does not stop it."""
-        ...
-
-    @property
     def grain(self) -> Index3:
         """Voxels that are decoded together: reading in multiples of it decodes nothing twice."""
         ...
@@ -62,6 +59,16 @@ class Source(Protocol):
     @property
     def identity(self) -> str:
         """Changes when what the files hold does, not when they are moved or copied."""
+        ...
+
+    @property
+    def contents(self) -> str:
+        """What there is, for people: slices with their numbers, pieces; empty where the shape says all."""
+        ...
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is worth saying before any work, though it does not stop it."""
         ...
 
     def fill(self, out: npt.NDArray[Any], box: Box, channel: int = 0) -> None:
@@ -158,9 +165,10 @@ def channel_name(path: Path) -> str:
 
 
 def check_dtype(what: str, dtype: str) -> None:
-    """Raise `InputError` for values that are neither 8 or 16 bit nor single precision."""
-    if dtype not in DTYPES:
-        raise InputError(f"{what} holds {dtype} values: expected {', '.join(DTYPES)}. Convert the images first")
+    """Raise `InputError` for values that are neither whole numbers nor real ones: complex, true or false, records."""
+    if dtype not in DTYPES and dtype not in STORED_AS:
+        expected = ", ".join((*DTYPES, *STORED_AS))
+        raise InputError(f"{what} holds {dtype} values: expected one of {expected}. Convert the images first")
 
 
 def words(shape: tuple[int, ...], dtype: str) -> str:

@@ -29,9 +29,10 @@ def opened_described(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def is_companion(path: Path) -> bool:
-    """Whether a file is the description of an OME-TIFF in other files."""
+    """Whether a file is the description of an OME-TIFF in other files, and no TIFF."""
     with path.open("rb") as file:
-        return b"<OME" in file.read(4096).replace(b"<ome:OME", b"<OME")
+        start = file.read(4096).lstrip(b"\xef\xbb\xbf \r\n")
+    return start.startswith(b"<") and re.search(rb"<(\w+:)?OME\b", start) is not None
 
 
 def files_described(path: Path) -> tuple[Path, ...]:
@@ -41,7 +42,7 @@ def files_described(path: Path) -> tuple[Path, ...]:
 
 def _described(path: Path) -> tuple[Path, str | None]:
     """The file to open, and its description where it is not its own."""
-    if path.name.lower().endswith(COMPANION):
+    if is_companion(path):
         return _of_companion(path)
     description = _description(path)
     elsewhere = BINARY_ONLY.search(description)
@@ -53,7 +54,7 @@ def _described(path: Path) -> tuple[Path, str | None]:
                 "Put it "
                 "there, or give a folder of slices"
             )
-        return _of_companion(companion) if companion.suffix == ".ome" else (companion, None)
+        return _of_companion(companion) if is_companion(companion) else (companion, None)
     names = list(dict.fromkeys(NAMED.findall(description)))
     if path.name in names or not names or any((path.parent / name).is_file() for name in names):
         return path, None

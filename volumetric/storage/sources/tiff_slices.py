@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import tifffile
 from natsort import natsorted
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
 from volumetric.storage.provenance import files_identity
+from volumetric.storage.sources.channels import aligned
 from volumetric.storage.sources.source import check_dtype, words
 from volumetric.storage.sources.tiff_file import opened
 from volumetric.storage.sources.tiff_metadata import Metadata, read_metadata
-from volumetric.storage.sources.tiff_page import TIFF_ENDINGS, check_page, grain_of, read_region, refuse_replaced
+from volumetric.storage.sources.tiff_page import (
+    TIFF_ENDINGS,
+    brightness_doubts,
+    check_page,
+    grain_of,
+    read_region,
+    refuse_replaced,
+)
+from volumetric.storage.sources.tiff_series import SMALLER
 from volumetric.storage.stated import Described
 
 
 @dataclass(frozen=True)
 class TiffSlices(Described):
-    """2-D TIFFs of one shape, in natural order of their names."""
+    """2-D TIFFs of one shape, in the order of the numbers in their names."""
 
     files: tuple[tuple[Path, ...], ...]
     channels: tuple[str, ...]
@@ -49,28 +58,13 @@ def tiffs_in(folder: Path) -> list[Path]:
     return natsorted(p for p in folder.iterdir() if p.suffix.lower() in TIFF_ENDINGS and not p.name.startswith("."))
 
 
-def open_slices(folders: Mapping[str, list[Path]]) -> TiffSlices:
+def open_slices(folders: Mapping[str, Sequence[Path]]) -> TiffSlices:
     """The files of each channel as one image; raises `InputError` that names the files that do not fit."""
-    grids: dict[Path, tuple[tuple[int, ...], str]] = {}
-    for files in folders.values():
-        _refuse_gaps(files)
-        grids.update({path: _grid(path) for path in files})
-    (shape, dtype), _ = Counter(grids.values()).most_common(1)[0]
-    odd = [path for path, grid in grids.items() if grid != (shape, dtype)]
-    if odd:
-        raise InputError(
-            f"the slices do not all share one shape and data type: most are {words(shape, dtype)}, but "
-            + "; ".join(f"{path.name} is {words(*grids[path])}" for path in odd[:5])
-            + f"{' and more' if len(odd) > 5 else ''}. Remove or convert these files"
-        )
-    counts = {name: len(files) for name, files in folders.items()}
-    if len(set(counts.values())) > 1:
-        raise InputError(
-            "the channels do not have the same number of slices: "
-            + ", ".join(f"{n} has {c}" for n, c in counts.items())
-        )
-    files_by_channel = tuple(tuple(files) for files in folders.values())
-    metadata, (rows, columns) = _facts(files_by_channel[0][0])
+    channels = aligned(folders)
+    grids = {path: _grid(path) for numbering in channels.values() for path in numbering.files}
+    shape, dtype = common_grid(grids)
+    files_by_channel = tuple(numbering.files for numbering in channels.values())
+    metadata, (rows, columns), brightness = _facts(files_by_channel[0][0])
     return TiffSlices(
         files=files_by_channel,
         channels=tuple(folders),
@@ -79,39 +73,54 @@ def open_slices(folders: Mapping[str, list[Path]]) -> TiffSlices:
         voxel=metadata.voxel,
         grain=(1, rows, columns),
         identity=files_identity(path for files in files_by_channel for path in files),
+        contents=channels.text,
+        doubts=(*channels.doubts, *brightness),
     )
+
+
+def common_grid(grids: Mapping[Path, tuple[tuple[int, ...], str]]) -> tuple[tuple[int, ...], str]:
+    """The shape and data type of all slices; raises `InputError` that names those of another one."""
+    (shape, dtype), _ = Counter(grids.values()).most_common(1)[0]
+    odd = [path for path, grid in grids.items() if grid != (shape, dtype)]
+    if odd:
+        raise InputError(
+            f"the slices do not all share one shape and data type: most are {words(shape, dtype)}, but "
+            + "; ".join(f"{path.name} is {words(*grids[path])}" for path in odd[:5])
+            + f"{' and more' if len(odd) > 5 else ''}. Remove or convert these files"
+        )
+    return shape, dtype
+
+
+def images_in(path: Path) -> int:
+    """How many images a TIFF holds, small copies of the first left out."""
+    with opened(path, is_ome=False, multifile=False) as tif:
+        return _images(tif)
+
+
+def _images(tif: tifffile.TiffFile) -> int:
+    if len(tif.pages) == 1 and (tif.is_imagej or tif.is_shaped):  # further images may follow without a directory
+        series = tif.series[0]
+        return int(series.size // max(1, math.prod(series.keyframe.shape)))
+    first = tif.pages.first
+    small = sum(max(a / b for a, b in zip(p.shape[:2], first.shape[:2], strict=True)) <= SMALLER for p in tif.pages[1:])
+    return len(tif.pages) - small
 
 
 def _grid(path: Path) -> tuple[tuple[int, ...], str]:
     """Shape and dtype of the one image of a file, with all of its data there."""
     with opened(path, is_ome=False) as tif:
-        if len(tif.pages) != 1:
-            raise InputError(f"{path} holds {len(tif.pages)} images: in a folder of slices each file must hold one")
+        if not tif.pages or _images(tif) != 1:
+            raise InputError(
+                f"{path} holds {_images(tif) if tif.pages else 0} images: in a folder of slices each file must hold "
+                "one. "
+                "If each file is a whole stack, give the path of one of them"
+            )
         page = tif.pages.first
         check_page(path, page, path.stat().st_size)
         check_dtype(str(path), str(page.dtype))
         return page.shape, str(page.dtype)
 
 
-def _facts(path: Path) -> tuple[Metadata, tuple[int, int]]:
+def _facts(path: Path) -> tuple[Metadata, tuple[int, int], tuple[str, ...]]:
     with opened(path, multifile=False) as tif:
-        return read_metadata(tif), grain_of(tif.pages.first)
-
-
-def _refuse_gaps(files: list[Path]) -> None:
-    """The last number in the names must rise in equal steps; names without numbers are taken as they are."""
-    numbers = [re.findall(r"\d+", path.stem) for path in files]
-    if len(files) < 2 or not all(numbers):
-        return
-    values = [int(found[-1]) for found in numbers]
-    steps = Counter(b - a for a, b in pairwise(values))
-    step = steps.most_common(1)[0][0]
-    for (before, a), (after, b) in pairwise(zip(files, values, strict=True)):
-        if b - a == step:
-            continue
-        if b <= a:
-            raise InputError(f"the slice numbers do not rise from {before.name} to {after.name}: rename the files")
-        raise InputError(
-            f"slices are missing between {before.name} and {after.name}: the numbers go from {a} to {b} where steps "
-            f"of {step} are usual. Add the missing files, or renumber them if nothing is missing"
-        )
+        return read_metadata(tif), grain_of(tif.pages.first), brightness_doubts(path, tif.pages.first)

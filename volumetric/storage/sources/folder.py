@@ -1,0 +1,203 @@
+"""What a folder holds: the slices of one channel, a folder for each channel, unstitched tiles, or something else.
+
+Only what can be read in one way is read: images beside folders of images, tiles, and folders within folders are refused
+with what is there and what to do (ADR 0028).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from natsort import natsorted
+
+from volumetric.errors import InputError
+from volumetric.storage.ngff import is_zarr
+from volumetric.storage.sources.channel_pattern import grouped
+from volumetric.storage.sources.foreign import described_foreign, foreign_in
+from volumetric.storage.sources.names import MOST_CHANNELS, STAGE_DIGITS, columns_of
+from volumetric.storage.sources.png_slices import open_pngs
+from volumetric.storage.sources.refusals import STITCH
+from volumetric.storage.sources.source import ChannelSet, Source
+from volumetric.storage.sources.tiff_ome import COMPANION, files_described
+from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
+from volumetric.storage.sources.tiff_slices import images_in, open_slices, tiffs_in
+from volumetric.storage.sources.tiff_stack import open_stack
+
+LISTED = 5
+DEEPEST = 4
+"""Folders within folders that are looked through for images."""
+
+READABLE = (".h5", ".hdf5", ".ims", ".npy", ".zarr")
+
+
+def open_folder(path: Path, channel_pattern: str | None = None) -> Source:
+    """The images of a folder; raises `InputError` that says what is there where they are not one brain's slices.
+
+    Args:
+        path: of the folder.
+        channel_pattern: the part of the files' names that tells channels in one folder apart, with `{c}`.
+    """
+    own = slices_in(path)
+    below = _folders_below(path, DEEPEST)
+    if own and below:
+        raise InputError(
+            f"{path} holds images itself ({_names(own)}) and in folders ({_listed(sorted(below))}): move away what "
+            "does "
+            "not belong to the brain, or give one of the folders"
+        )
+    if own:
+        return _open_own(path, own, channel_pattern)
+    if channel_pattern:
+        raise InputError(
+            f"--channel-pattern is for a folder of images, of several channels, but {path} holds "
+            f"{'a folder for each channel: leave it out' if below else 'no images itself'}"
+        )
+    if not below:
+        raise InputError(_nothing_in(path))
+    _refuse_tiles(path, list(below))
+    if any("/" in name for name in below):
+        raise InputError(
+            f"the images in {path} lie folders deeper, as in {_listed(list(below))}: give the folder that holds the "
+            "slices, "
+            "or one that holds a folder of slices for each channel"
+        )
+    if len(below) > MOST_CHANNELS:
+        raise InputError(
+            f"{path} holds {len(below)} folders of images ({_listed(list(below))}), more than a brain has channels "
+            "(at most "
+            f"{MOST_CHANNELS}). If they are tiles, {STITCH}; if sections, put their slices into one folder; else give "
+            "one"
+        )
+    return _open_channels(below)
+
+
+def slices_in(folder: Path) -> list[Path]:
+    """The TIFFs of a folder, or where it has none its PNGs, in natural order; hidden files are left out."""
+    return tiffs_in(folder) or natsorted(
+        p for p in folder.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")
+    )
+
+
+def _open_own(path: Path, files: list[Path], channel_pattern: str | None) -> Source:
+    if channel_pattern:
+        return _open_channels(grouped(files, channel_pattern))
+    companions = [p for p in path.iterdir() if p.name.lower().endswith(COMPANION)]
+    if len(companions) == 1:
+        return open_stack(companions[0])
+    described = _files_of_one_image(files)
+    if described:
+        strays = [file for file in files if file not in described]
+        if strays:
+            raise InputError(
+                f"{_names(strays)} in {path} do not belong to the OME-TIFF whose other files are there "
+                f"({_names(sorted(described))}): move them elsewhere, or give one file of the OME-TIFF"
+            )
+        return open_stack(files[0])
+    return _open_channels({path.name: files})
+
+
+def _files_of_one_image(files: Sequence[Path]) -> frozenset[Path]:
+    """The files of an OME-TIFF of several files that hold several images each, or channels; none for usual slices."""
+    if files[0].suffix.lower() not in TIFF_ENDINGS:
+        return frozenset()
+    described = frozenset(files_described(files[0]))
+    if len(described) < 2 or not described <= set(files):
+        return frozenset()
+    source = open_stack(files[0])
+    one_each = len(source.channels) == 1 and source.shape[0] == len(described)
+    return frozenset() if one_each else described
+
+
+def _open_channels(channels: Mapping[str, Sequence[Path]]) -> Source:
+    """The files of each channel: slices, or one stack a channel."""
+    files = [path for paths in channels.values() for path in paths]
+    pngs = [path for path in files if path.suffix.lower() == ".png"]
+    if pngs and len(pngs) < len(files):
+        others = [path for path in files if path not in pngs]
+        raise InputError(
+            f"some channels are PNGs ({_names(pngs)}) and others TIFFs ({_names(others)}): convert one of them"
+        )
+    if pngs:
+        return open_pngs(channels)
+    if all(len(paths) == 1 for paths in channels.values()) and all(images_in(path) > 1 for path in files):
+        return _stacks({name: paths[0] for name, paths in channels.items()})
+    return open_slices(channels)
+
+
+def _stacks(channels: Mapping[str, Path]) -> Source:
+    """One stack a channel."""
+    opened = {name: open_stack(path) for name, path in channels.items()}
+    for name, source in opened.items():
+        if len(source.channels) > 1:
+            raise InputError(f"{channels[name]} holds {len(source.channels)} channels by itself: give its path alone")
+    if len(opened) == 1:
+        return next(iter(opened.values()))
+    return ChannelSet(tuple((source, 0) for source in opened.values()), tuple(opened))
+
+
+def _folders_below(path: Path, depth: int) -> dict[str, list[Path]]:
+    """Folders with images, by their paths below this one, down to some depth."""
+    found: dict[str, list[Path]] = {}
+    if depth == 0:
+        return found
+    for child in natsorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        if child.suffix.lower() in {".zarr", ".n5", *TIFF_ENDINGS} or is_zarr(child):
+            continue
+        files = slices_in(child)
+        if files:
+            found[child.name] = files
+        else:
+            found |= {f"{child.name}/{name}": files for name, files in _folders_below(child, depth - 1).items()}
+    return found
+
+
+def _refuse_tiles(path: Path, folders: Sequence[str]) -> None:
+    """Raise `InputError` where folders are named as the tiles of a microscope."""
+    if len(folders) > 1 and any(_are_tiles(names) for names in zip(*_parts(folders), strict=False)):
+        raise InputError(
+            f"{path} holds {len(folders)} folders of unstitched tiles ({_listed(folders)}): {STITCH}. If they are no "
+            "tiles, "
+            "name the folders after their channels"
+        )
+
+
+def _parts(folders: Sequence[str]) -> list[list[str]]:
+    return [name.split("/") for name in folders]
+
+
+def _are_tiles(names: Sequence[str]) -> bool:
+    """Whether different folder names are places of a stage: `000000_002000`, `[00 x 01]`, `Tile0`, `x01_y02`."""
+    if len(set(names)) < 2:
+        return False
+    if all(re.fullmatch(rf"\d{{{STAGE_DIGITS},}}|-?\d+[_ x-]+-?\d+", name) for name in names):
+        return True
+    columns = columns_of(names, r"\d+") or ()
+    return any(column.role == "tile" and len(column.distinct) > 1 for column in columns)
+
+
+def _nothing_in(path: Path) -> str:
+    """What is said of a folder without images: what else is there, and what to do with it."""
+    foreign = foreign_in(path)
+    readable = sorted(p for p in path.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
+    expected = (
+        f"no images found in {path}: expected files ending in {' or '.join(TIFF_ENDINGS[:2])} (or .png), or one "
+        "folder of "
+        "them for each channel"
+    )
+    if readable:
+        return f"{expected}. It holds {_names(readable)}: give the path of one of them"
+    if foreign:
+        told = described_foreign(foreign[0]) if foreign[0].is_file() else None
+        more = f", and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        return f"{expected}. {told}{more}" if told else f"{expected}. It holds {_names(foreign)}"
+    return expected
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return _listed([path.name for path in paths])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
