@@ -13,12 +13,14 @@ from rich.table import Table
 
 from pipelines.config import Resources
 from pipelines.progress import StageProgress
+from pipelines.workspace import is_hidden
 from volumetric.blocks.cluster import open_cluster
 from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
 from volumetric.errors import StoppedError
 from volumetric.storage.writable import check_writable
+from volumetric.storage.atomic import remove
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,28 @@ def check(stages: Sequence[Stage], resources: Resources) -> None:
     """Refuse, before any work, what cannot be run: another run's output, a place that cannot be written
     to, too little memory or disk."""
     left = 0
+    forgotten = hidden_leftovers(stages)
     for stage in stages:
-        stage.ledger.refuse_other()
+        if stage not in forgotten:
+            stage.ledger.refuse_other()
         stage.plan.check_memory(resources.capacity)
         left += stage.ledger.bytes_left()
     places = [place for stage in stages for place in (*(path.parent for path in stage.plan.outputs), stage.work)]
     for place in dict.fromkeys(places):
         check_writable(place)
     check_disk(left, stages[0].plan.outputs[0])
+
+
+def hidden_leftovers(stages: Sequence[Stage]) -> list[Stage]:
+    """Stages whose outputs lie hidden beside a finished other run, of which nothing that can be seen is left.
+
+    Its user removed what they saw, and cannot know of the rest: a volume converted on the way, cells without regions.
+    """
+    seen = [out for stage in stages for out in stage.plan.outputs if not is_hidden(out, stage.work)]
+    if any(out.exists() for out in seen) or not stages[-1].ledger.holds_finished_other():
+        return []
+    hidden = [stage for stage in stages if all(is_hidden(out, stage.work) for out in stage.plan.outputs)]
+    return [stage for stage in hidden if stage.ledger.holds_finished_other()]
 
 
 def show(stages: Sequence[Stage], resources: Resources, console: Console) -> None:
@@ -74,6 +90,9 @@ def show(stages: Sequence[Stage], resources: Resources, console: Console) -> Non
 def run(stages: Sequence[Stage], resources: Resources, console: Console) -> list[Ledger]:
     """Run stages one after another, each from where its ledger says it stopped."""
     check(stages, resources)
+    for stage in hidden_leftovers(stages):
+        for output in stage.plan.outputs:
+            remove(output)
     with ExitStack() as stack:
         cluster = open_cluster(resources.cluster, partial(console.print, highlight=False, markup=False, soft_wrap=True))
         progress = stack.enter_context(StageProgress(console))

@@ -55,3 +55,9 @@ class RunFolder:
 def work_beside(output: Path) -> Path:
     """Ledger and intermediate files of a command with a single output."""
     return output.absolute().parent / f".{output.name}.work"
+
+
+def is_hidden(output: Path, work: Path) -> bool:
+    """Whether an output lies among the ledgers and intermediate files of the run that works in `work`."""
+    roots = [p for p in (work, *work.parents) if p.name.startswith(".") and p.name.endswith("work")]
+    return bool(roots) and output.absolute().is_relative_to(roots[0].absolute())

@@ -1,6 +1,6 @@
 """What has been done, on disk: one small file a task, entered by rename after the task's results.
 
-FOLDER/plan.json            the identity the entries belong to
+FOLDER/plan.json            the identity the entries belong to, and how many there will be
 FOLDER/PASS/KEY.json        one finished task
 FOLDER/journal.jsonl        events in order, for reports and audits
 FOLDER/lock                 held while a process works here
@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from volumetric.blocks.plan import Plan, TaskResult
 from volumetric.errors import OutputError
 from volumetric.storage.atomic import PARTIAL, read_json, remove, write_json
 from volumetric.storage.provenance import differences, digest
+
+LOCK = "lock"
 
 OPENING = ("restart", "begin")
 """Events that may be the first of a session."""
@@ -52,7 +55,7 @@ class Ledger:
         Raises `OutputError` where another process is at work, or the folder belongs to another plan.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
+        with (self.folder / LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -73,27 +76,59 @@ class Ledger:
                     f"{existing[0]} exists and was not made by this command here: choose another --out or remove it"
                 )
             return
-        old = read_json(record)
-        started = any(p.is_dir() and any(p.iterdir()) for p in self.folder.iterdir())
-        if old["identity"] != self.plan.identity and started:
-            lines = differences(old["content"], self.plan.content)
-            raise OutputError(
-                f"{self.plan.outputs[0]} holds another {self.plan.stage} run, which differs in:\n  "
-                + "\n  ".join(lines[:12])
-                + "\nRepeat that command to resume it, choose another --out, or remove the output and "
-                + f"{self.folder} to start afresh"
-            )
+        if not self._is_of_another() or not self._is_begun() or self.is_leftover():
+            return
+        left = [p for p in self.plan.outputs if p.exists()]
+        raise OutputError(
+            f"{self.plan.outputs[0] if left else self.folder} holds another {self.plan.stage} run"
+            f"{'' if self._was_finished() else ', not finished'}, which differs in:\n  "
+            + "\n  ".join(differences(read_json(record)["content"], self.plan.content)[:12])
+            + "\nRepeat that command to resume it, choose another --out, or start afresh after\n  "
+            + shlex.join(["rm", "-r", *map(str, left), str(self.folder)])
+        )
+
+    def is_leftover(self) -> bool:
+        """Whether the folder is what another, finished run left, whose outputs were removed by hand since."""
+        return self.holds_finished_other() and not any(p.exists() for p in self.plan.outputs)
+
+    def holds_finished_other(self) -> bool:
+        """Whether another run was finished here."""
+        return self._is_of_another() and self._was_finished()
+
+    def _is_begun(self) -> bool:
+        return any(p.is_dir() and any(p.iterdir()) for p in self.folder.iterdir())
+
+    def _was_finished(self) -> bool:
+        """Whether every task is entered of the run that the folder belongs to, as many as it noted when it began."""
+        tasks = read_json(self.folder / "plan.json").get("tasks", {})
+        return bool(tasks) and all(len(self._entered(name)) >= count for name, count in tasks.items())
 
     def _claim(self) -> None:
         self.refuse_other()
-        if self.is_complete() and not all(p.exists() for p in self.plan.outputs):
+        if self.is_leftover():
+            for path in self.folder.iterdir():
+                if path.name != LOCK:
+                    remove(path)
+        elif self.is_complete() and not all(p.exists() for p in self.plan.outputs):
             self.journal("restart", reason="an output was removed")
             for p in self.plan.passes:
                 remove(self.folder / p.name)
-        write_json(self.folder / "plan.json", {"identity": self.plan.identity, "content": self.plan.content})
+        record = {
+            "identity": self.plan.identity,
+            "content": self.plan.content,
+            "tasks": {p.name: len(p.keys) for p in self.plan.passes},
+        }
+        write_json(self.folder / "plan.json", record)
 
     def done(self, pass_name: str) -> set[str]:
-        """Keys of the finished tasks of a pass; one listing of a folder."""
+        """Keys of the finished tasks of a pass; one listing of a folder. Those of another run do not count."""
+        return set() if self._is_of_another() else self._entered(pass_name)
+
+    def _is_of_another(self) -> bool:
+        record = self.folder / "plan.json"
+        return record.is_file() and bool(read_json(record)["identity"] != self.plan.identity)
+
+    def _entered(self, pass_name: str) -> set[str]:
         folder = self.folder / pass_name
         if not folder.is_dir():
             return set()

@@ -95,7 +95,7 @@ def _open_own(path: Path, files: list[Path], channel_pattern: str | None) -> Sou
                 f"({_names(sorted(described))}): move them elsewhere, or give one file of the OME-TIFF"
             )
         return open_stack(files[0])
-    return _open_channels({path.name: files})
+    return _open_channels({channel_name(path): files})
 
 
 def _files_of_one_image(files: Sequence[Path]) -> frozenset[Path]:
