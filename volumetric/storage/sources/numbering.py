@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from natsort import natsorted
+
 from volumetric.errors import InputError
 from volumetric.storage.sources.channel_pattern import suggested_pattern
 from volumetric.storage.sources.names import MOST_CHANNELS, READINGS, Column, columns_of
@@ -59,6 +61,7 @@ def number_slices(files: Sequence[Path]) -> Numbering:
     Raises `InputError` that names the files where slices are missing or given twice, where the names are of several
     channels, tiles, views, times or series, and where they show no order.
     """
+    files = natsorted(files)
     if len(files) == 1:
         return Numbering((files[0],), (), f"one file, {files[0].name}")
     stems = [path.stem for path in files]
