@@ -32,6 +32,7 @@ from volumetric.storage.ngff import is_zarr
 from volumetric.storage.omezarr import look_at_zarr, set_orientation
 from volumetric.storage.provenance import versions
 from volumetric.storage.sources import Source, open_source, select_channels
+from volumetric.storage.sources.channel_pattern import refuse_pattern
 from volumetric.storage.sources.zarr_array import ZarrSource
 from volumetric.storage.volume import Volume
 from volumetric.storage.volume_record import VolumeRecord
@@ -43,6 +44,7 @@ class Config(Settings):
     atlas: str
     voxel_um: tuple[float, float, float] | None = None
     axes: str | None = None
+    channel_pattern: str | None = None
     orientation: str | None = None
     signal: str | None = None
     register_on: str | None = None
@@ -151,6 +153,7 @@ def finish(job: Job, resources: Resources, console: Console) -> None:
 
 def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) -> Inputs:
     if is_zarr(source):
+        refuse_pattern(source, config.channel_pattern)
         volume = in_place(source, config.voxel_um, config.orientation, config.axes)
         signal, name = _channel_of(volume, config.signal, config)
         other, other_name = _channel_of(volume, config.register_on, config) if config.register_on else (signal, name)
@@ -158,7 +161,7 @@ def _inputs(source: Path, run: RunFolder, config: Config, resources: Resources) 
         complete = [overview.completed(v, run.overviews) for v in (signal, other)]
         ordered = tuple(itertools.chain(*stages.values()))
         return Inputs(complete[0], name, complete[1], other_name, ordered, ZarrSource(volume), volume.doubts)
-    images = open_source(source, config.axes)
+    images = open_source(source, config.axes, config.channel_pattern)
     signal_name = config.signal or _only(images.channels)
     wanted = tuple(dict.fromkeys((signal_name, config.register_on or signal_name)))
     chosen = select_channels(images, wanted, config.axes)

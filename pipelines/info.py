@@ -33,7 +33,14 @@ def open_for_info(path: Path, axes: str | None = None) -> Volume | None:
     return look_at_zarr(path, axes) if is_zarr(path) else None
 
 
-def show(path: Path, console: Console, *, voxel_um: Um3 | None = None, axes: str | None = None) -> None:
+def show(
+    path: Path,
+    console: Console,
+    *,
+    voxel_um: Um3 | None = None,
+    axes: str | None = None,
+    channel_pattern: str | None = None,
+) -> None:
     """Print what will be read, where its voxel size comes from, and what is doubtful; of a volume its levels too.
 
     Raises `InputError` where there is nothing that can be read.
@@ -42,7 +49,7 @@ def show(path: Path, console: Console, *, voxel_um: Um3 | None = None, axes: str
     if volume is not None:
         _show_volume(volume, voxel_um, console)
         return
-    source = open_source(path, axes)
+    source = open_source(path, axes, channel_pattern)
     console.print(f"{path}: images to be converted, complete and readable", highlight=False, soft_wrap=True)
     preview(source, voxel_um).print(console)
 

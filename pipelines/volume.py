@@ -15,6 +15,7 @@ from volumetric.geometry.space import Um3
 from volumetric.storage.ngff import is_zarr
 from volumetric.storage.omezarr import look_at_zarr, with_voxel
 from volumetric.storage.sources import Source, open_source
+from volumetric.storage.sources.channel_pattern import refuse_pattern
 from volumetric.storage.sources.zarr_array import ZarrSource, checked
 from volumetric.storage.volume import Volume
 
@@ -36,14 +37,17 @@ def open_or_convert(
     voxel_um: Um3 | None = None,
     orientation: str | None = None,
     axes: str | None = None,
+    channel_pattern: str | None = None,
     **others: object,
 ) -> Opened:
     """The Zarr at `path`, or the conversion of what is there to `work/volume.ome.zarr`."""
     if is_zarr(path):
+        refuse_pattern(path, channel_pattern)
         volume = in_place(path, voxel_um, orientation, axes)
         return Opened(overview.completed(volume, work), overview.stages(volume, work, resources), volume.doubts)
+    images = open_source(path, axes, channel_pattern)
     out, ledger = work / "volume.ome.zarr", work / "ingest"
-    return converted(open_source(path, axes), out, ledger, resources, orientation, voxel_um=voxel_um, **others)
+    return converted(images, out, ledger, resources, orientation, voxel_um=voxel_um, **others)
 
 
 def converted(

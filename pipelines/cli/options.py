@@ -22,6 +22,15 @@ Axes = Annotated[
         help="What the axes of an array (HDF5, .npy, Zarr) are, as stored, for example zyxc. Default: as named there.",
     ),
 ]
+ChannelPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--channel-pattern",
+        metavar="TEXT",
+        help="Channels in one folder: the part of the names that tells them apart, with {c} for the channel and * for "
+        "anything, for example '_C{c}'.",
+    ),
+]
 Orientation = Annotated[
     str | None,
     typer.Option(help="Three letters: the side on which slices, rows and columns start, for example psl or asr."),

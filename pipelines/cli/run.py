@@ -28,11 +28,18 @@ def volume_of(
     voxel_um: tuple[float, float, float] | None,
     orientation: str | None,
     axes: str | None = None,
+    channel_pattern: str | None = None,
 ) -> Opened:
     """The volume at a path, with the stages that convert it where it must be."""
     from pipelines.volume import open_or_convert
 
-    table = overlay(settings.get("ingest", {}), voxel_um=voxel_um, orientation=orientation, axes=axes)
+    table = overlay(
+        settings.get("ingest", {}),
+        voxel_um=voxel_um,
+        orientation=orientation,
+        axes=axes,
+        channel_pattern=channel_pattern,
+    )
     opened = open_or_convert(path, work, resources, **table)
     warn(opened.warnings)
     return opened

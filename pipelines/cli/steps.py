@@ -13,6 +13,7 @@ from pipelines.cli.options import (
     AtlasName,
     Axes,
     Block,
+    ChannelPattern,
     Cluster,
     ConfigFile,
     Debug,
@@ -43,6 +44,7 @@ def register(
     out: Out,
     voxel_um: Voxel = None,
     axes: Axes = None,
+    channel_pattern: ChannelPattern = None,
     orientation: Orientation = None,
     channel: Annotated[str | None, typer.Option(help="Channel to register on. Default: the first.")] = None,
     preset: Preset = None,
@@ -67,7 +69,7 @@ def register(
 
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
-    opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation, axes)
+    opened = volume_of(volume, out / ".work", settings, resources, voxel_um, orientation, axes, channel_pattern)
     table = overlay(
         settings.get("register", {}),
         atlas=atlas,
@@ -91,6 +93,7 @@ def detect(
     out: Annotated[Path, typer.Option("--out", metavar="CELLS.parquet", help="The table to write.")],
     voxel_um: Voxel = None,
     axes: Axes = None,
+    channel_pattern: ChannelPattern = None,
     channel: Annotated[str | None, typer.Option(help="Channel that shows the cells. Default: the first.")] = None,
     model: Model = None,
     block: Block = None,
@@ -113,7 +116,7 @@ def detect(
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, device=device, cluster=cluster)
     work = work_beside(out)
-    opened = volume_of(volume, work, settings, resources, voxel_um, None, axes)
+    opened = volume_of(volume, work, settings, resources, voxel_um, None, axes, channel_pattern)
     options = make(command.Config, **overlay(settings.get("detect", {}), channel=channel, model=model, block=block))
     stage = Stage(command.plan(opened.volume, out, work / "detect", options, resources), work / "detect")
     warn([finding.text for finding in command.voxel_doubts(opened.volume)])

@@ -10,6 +10,7 @@ import typer
 from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     Axes,
+    ChannelPattern,
     Cluster,
     ConfigFile,
     Debug,
@@ -31,6 +32,7 @@ def ingest(
     out: Annotated[Path, typer.Argument(metavar="OUT.ome.zarr", help="The volume to write.")],
     voxel_um: Voxel = None,
     axes: Axes = None,
+    channel_pattern: ChannelPattern = None,
     orientation: Orientation = None,
     channel: Annotated[list[str] | None, typer.Option(help="Name of a channel; repeat for several.")] = None,
     codec: Annotated[
@@ -66,13 +68,14 @@ def ingest(
         settings.get("ingest", {}),
         voxel_um=voxel_um,
         axes=axes,
+        channel_pattern=channel_pattern,
         orientation=orientation,
         channel_names=channel,
         codec=codec,
         ngff=ngff,
         sharded=False if ngff == "0.4" and sharded is None else sharded,
     )
-    images = open_source(source, table.pop("axes", None))
+    images = open_source(source, table.pop("axes", None), table.pop("channel_pattern", None))
     opened = convert(images, out, work_beside(out), resources, **table)
     warn(opened.warnings)
     if repair:
@@ -94,6 +97,7 @@ def info(
     volume: Annotated[Path, typer.Argument(metavar="SOURCE", help="A volume, or images to be converted.")],
     voxel_um: Voxel = None,
     axes: Axes = None,
+    channel_pattern: ChannelPattern = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file again, check its checksums and name what is damaged.")
     ] = False,
@@ -108,7 +112,7 @@ def info(
     """
     from pipelines.info import check_complete, show, verify_volume
 
-    show(volume, console, voxel_um=voxel_um, axes=axes)
+    show(volume, console, voxel_um=voxel_um, axes=axes, channel_pattern=channel_pattern)
     if verify:
         verify_volume(volume, resources_of(load_file(config), workers=workers, cluster=cluster), console, axes)
     else:

@@ -42,6 +42,12 @@ def grouped(files: Sequence[Path], pattern: str) -> dict[str, list[Path]]:
     return dict(natsorted(groups.items()))
 
 
+def refuse_pattern(path: Path, pattern: str | None) -> None:
+    """Raise `InputError` where a pattern is given for what is no folder of images."""
+    if pattern:
+        raise InputError(f"--channel-pattern is for a folder of images, but {path} is none: leave it out")
+
+
 def compiled(pattern: str) -> re.Pattern[str]:
     """The expression that a name must match from its beginning; raises `InputError` for a pattern without one `{c}`."""
     if pattern.count(CHANNEL) != 1:

@@ -16,6 +16,7 @@ from volumetric.storage.sources.bigdataviewer import (
     open_bigdataviewer,
     open_project,
 )
+from volumetric.storage.sources.channel_pattern import refuse_pattern
 from volumetric.storage.sources.folder import open_folder
 from volumetric.storage.sources.foreign import TIFF_OUTSIDE, described_foreign
 from volumetric.storage.sources.hdf5 import open_hdf5
@@ -57,8 +58,7 @@ def open_source(path: Path, axes: str | None = None, channel_pattern: str | None
 def _open(path: Path, axes: str | None, channel_pattern: str | None) -> Source:
     if path.is_dir() and not is_zarr(path):
         return _fixed(path, _open_folder(path, channel_pattern), axes)
-    if channel_pattern:
-        raise InputError(f"--channel-pattern is for a folder of images, but {path} is none: leave it out")
+    refuse_pattern(path, channel_pattern)
     if path.is_dir():
         return open_zarr_source(path, axes)
     if not path.exists():
