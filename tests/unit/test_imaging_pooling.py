@@ -12,7 +12,7 @@ from volumetric.imaging.pooling import mean_pool
 factor = st.integers(1, 3)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32"])
 @given(st.integers(0, 2**32 - 1), st.tuples(factor, factor, factor))
 def test_pooling_is_the_rounded_mean_of_whole_blocks(dtype: str, seed: int, factors: tuple) -> None:
     rng = np.random.default_rng(seed)
@@ -34,5 +34,7 @@ def test_pooling_slab_by_slab_is_pooling_the_whole(seed: int, slabs: int) -> Non
     assert (np.concatenate(parts) == mean_pool(image, (2, 2, 2))).all()
 
 
-def test_saturated_voxels_do_not_overflow() -> None:
-    assert (mean_pool(np.full((4, 4, 4), 65535, np.uint16), (2, 2, 2)) == 65535).all()
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "int32"])
+def test_saturated_voxels_do_not_overflow(dtype: str) -> None:
+    high = np.iinfo(dtype).max
+    assert (mean_pool(np.full((4, 4, 4), high, dtype), (2, 2, 2)) == high).all()

@@ -28,7 +28,11 @@ def mean_pool(image: npt.NDArray[Any], factors: Index3) -> npt.NDArray[Any]:
         raise InputError(f"blocks of {factors} voxels are too large to be summed: pool in several steps")
     shape = [-(-n // f) for n, f in zip(image.shape, factors, strict=True)]
     out = np.empty(shape, dtype=image.dtype)
-    if np.issubdtype(image.dtype, np.integer):
+    if np.issubdtype(image.dtype, np.integer) and image.itemsize > 2:
+        means = np.empty(shape, np.float64)
+        _float_means(np.ascontiguousarray(image), factors, means)
+        out[...] = np.floor(means + 0.5)
+    elif np.issubdtype(image.dtype, np.integer):
         _integer_means(np.ascontiguousarray(image), factors, out)
     else:
         _float_means(np.ascontiguousarray(image), factors, out)
