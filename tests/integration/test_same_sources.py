@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tifffile
 import typer
 import zarr
 
@@ -73,6 +74,33 @@ def formats(name: str) -> Callable[[Path], Path]:
     return lambda folder: FORMATS[name](folder).path
 
 
+def series(folder: Path, slices: list[int], *, ome: bool = False) -> Path:
+    with tifffile.TiffWriter(folder / "a.tif", ome=ome) as tif:
+        for count in slices:
+            tif.write(np.ones((count, 22, 34), np.uint16), photometric="minisblack")
+    return folder / "a.tif"
+
+
+def two_channels(folder: Path) -> Path:
+    """In one folder."""
+    (folder / "x").mkdir()
+    for z in range(5):
+        for c in range(2):
+            tifffile.imwrite(folder / "x" / f"b_Z{z:03}_C{c}.tif", np.full((22, 34), 100 + c, np.uint16))
+    return folder / "x"
+
+
+def stray(folder: Path) -> Path:
+    path = FORMATS["channel folders"](folder).path
+    tifffile.imwrite(path / "preview.tif", np.ones((22, 34), np.uint16))
+    return path
+
+
+def of_no_kind(folder: Path) -> Path:
+    (folder / "a.czi").write_bytes(b"ZISRAWFILE" + bytes(90))
+    return folder / "a.czi"
+
+
 TAKEN: Mapping[str, Callable[[Path], Path]] = {
     **{
         name: formats(name)
@@ -96,6 +124,12 @@ TAKEN: Mapping[str, Callable[[Path], Path]] = {
     "OME-Zarr in pixels": lambda folder: write(folder / "a.zarr", unit="pixel"),
     "bioformats2raw": lambda folder: root(folder / "a.zarr", ["0"]),
     "BigDataViewer": lambda folder: write_bdv(folder / "a.h5", setups=2),
+    "uint32 npy": partial(arrays, dtype="uint32"),
+    "uint32 zarr": partial(arrays, dtype="uint32", kind="zarr"),
+    "float64 npy": partial(arrays, dtype="float64"),
+    "float64 zarr": partial(arrays, dtype="float64", kind="zarr"),
+    "a stack in pieces": lambda folder: series(folder, [5, 5, 5]),
+    "a scene": lambda folder: Path(f"{series(folder, [5, 6], ome=True)}:1"),
 }
 
 
@@ -127,6 +161,10 @@ REFUSED: Mapping[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "time points": (lambda folder: write_bdv(folder / "a.h5", times=2), SIZE, "holds 2 time points"),
     "a negative size": (formats("ome-zarr 0.5"), ("--voxel-um", "5", "-1", "1"), "three positive numbers"),
     "no order": (lambda folder: bare(folder, "zyx", "h5"), (*SIZE, "--axes", "zz"), "is no order of axes"),
+    "two scenes": (lambda folder: series(folder, [5, 5], ome=True), SIZE, "a.tif:1 (5 x 22 x 34 uint16"),
+    "channels in one folder": (two_channels, SIZE, '--channel-pattern "_C{c}"'),
+    "a stray image": (stray, SIZE, "holds images itself (preview.tif) and in folders (background, signal)"),
+    "another format": (of_no_kind, SIZE, "is a Zeiss CZI file, which is not read"),
     "axes of slices": (formats("slices"), (*SIZE, "--axes", "zyx"), "of a kind that says itself what its axes are"),
 }
 
@@ -182,3 +220,17 @@ def test_an_axes_flag_that_contradicts_is_said_before_the_work(
         status, message = outcome(capsys, arguments)
         assert status == 0
         assert "--axes says zyx but its dimension names of" in message
+
+
+def test_channels_in_one_folder_may_be_said_to_all(
+    tmp_path: Path, atlas: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = two_channels(tmp_path)
+    for name in COMMANDS:
+        arguments = command(name, path, atlas, tmp_path / "out", *SIZE, "--channel-pattern", "_C{c}", channel="1")
+        assert outcome(capsys, arguments) == (0, ""), name
+    settings = tmp_path / "run.toml"
+    settings.write_text("[ingest]\nchannel_pattern = '_C{c}'\n[count]\nchannel_pattern = '_C{c}'\n")
+    for name in COMMANDS:
+        arguments = command(name, path, atlas, tmp_path / "out", *SIZE, "--config", str(settings), channel="1")
+        assert outcome(capsys, arguments) == (0, ""), name

@@ -19,7 +19,7 @@ from volumetric.storage.sources.foreign import described_foreign, foreign_in
 from volumetric.storage.sources.names import MOST_CHANNELS, STAGE_DIGITS, columns_of
 from volumetric.storage.sources.png_slices import open_pngs
 from volumetric.storage.sources.refusals import STITCH
-from volumetric.storage.sources.source import ChannelSet, Source
+from volumetric.storage.sources.source import ChannelSet, Source, channel_name
 from volumetric.storage.sources.tiff_ome import COMPANION, files_described
 from volumetric.storage.sources.tiff_page import TIFF_ENDINGS
 from volumetric.storage.sources.tiff_slices import images_in, open_slices, tiffs_in
