@@ -63,10 +63,30 @@ def test_what_is_no_image_beside_images_is_left_alone(brain: Path) -> None:
             (folder / name).write_bytes(b"no image")
     (brain / "empty").mkdir()
     slices(brain / ".trash")
+    for folder in (brain / "results" / "figures", brain / "Ex488" / "thumbs"):
+        folder.mkdir(parents=True)
+        write_png(folder / "MIP.png", image(0, "uint8")[0])
     source = open_source(brain)
     assert source.channels == ("Ex488", "Ex561")
     np.testing.assert_array_equal(voxels(source, 1), image(1))
     assert "11 files, s000.tif to s010.tif, numbered 0 to 10" in source.contents
+
+
+@pytest.mark.parametrize("channels", [True, False])
+def test_a_run_among_the_images_is_not_read_again(brain: Path, channels: bool) -> None:
+    path = brain if channels else brain / "Ex488"
+    (path / "run" / ".work").mkdir(parents=True)
+    (path / "run" / "registration").mkdir()
+    write_png(path / "run" / "registration" / "overlay.png", image(0, "uint8")[0])
+    tifffile.imwrite(path / "run" / "figure.tif", image()[0])
+    assert open_source(path).shape == SHAPE
+
+
+def test_channels_of_two_kinds_are_refused(brain: Path) -> None:
+    (brain / "Ex640").mkdir()
+    for number, page in enumerate(image(0, "uint8")):
+        write_png(brain / "Ex640" / f"s{number}.png", page)
+    assert "some folders hold PNGs (s0.png" in refusal(brain)
 
 
 def test_the_folder_that_lacks_slices_is_named_with_them(brain: Path) -> None:
@@ -212,6 +232,14 @@ def test_a_lost_or_damaged_png_slice_is_named(tmp_path: Path) -> None:
     assert "s05.png is truncated" in refusal(tmp_path)
     (tmp_path / "s05.png").unlink()
     assert "between s04.png and s06.png" in refusal(tmp_path)
+
+
+def test_colours_among_png_slices_are_named_before_the_work(tmp_path: Path) -> None:
+    for number, page in enumerate(image(0, "uint8")):
+        write_png(tmp_path / f"s{number:02}.png", page)
+    colours = np.stack([image(seed, "uint8")[0] for seed in range(3)], axis=-1)
+    (tmp_path / "s07.png").write_bytes(imagecodecs.png_encode(colours))
+    assert "s07.png is in colour" in refusal(tmp_path)
 
 
 FOREIGN = {

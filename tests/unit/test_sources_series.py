@@ -318,7 +318,15 @@ def half_described(path: Path) -> None:
     tifffile.imwrite(path, image(), photometric="minisblack", append=True, metadata=None)
 
 
-@pytest.mark.parametrize("write", [ome_of(8), ome_of(14), half_described], ids=["fewer", "more", "half described"])
+def broken_xml(path: Path) -> None:
+    tifffile.imwrite(path, image(), description=ome_xml("<TiffData/>").replace("</Pixels>", "</Pixelz>"), metadata=None)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [ome_of(8), ome_of(14), half_described, broken_xml],
+    ids=["fewer", "more", "half described", "broken"],
+)
 def test_nobody_is_told_to_replace_a_file_whose_metadata_alone_are_wrong(
     tmp_path: Path, write: Callable[[Path], None]
 ) -> None:

@@ -29,15 +29,14 @@ def grouped(files: Sequence[Path], pattern: str) -> dict[str, list[Path]]:
         if found is None:
             raise InputError(
                 f"--channel-pattern {pattern!r} does not fit {path.name}: it is a part of every name, with {CHANNEL} "
-                "where "
-                "the channel stands and * for anything"
+                "where the channel stands and * for anything"
             )
         groups.setdefault(found["c"], []).append(path)
     if len(groups) > MOST_CHANNELS:
         raise InputError(
             f"--channel-pattern {pattern!r} finds {len(groups)} channels in {files[0].parent}, "
-            f"{', '.join(list(groups)[:5])} "
-            f"and more: expected at most {MOST_CHANNELS}. Does {CHANNEL} stand where the slice does?"
+            f"{', '.join(list(groups)[:5])} and more: expected at most {MOST_CHANNELS}. Does {CHANNEL} stand where "
+            "the slice does?"
         )
     return dict(natsorted(groups.items()))
 
@@ -53,8 +52,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     if pattern.count(CHANNEL) != 1:
         raise InputError(
             f"--channel-pattern needs {CHANNEL} once, where the channel stands in the names, for example "
-            f"'_C{CHANNEL}': "
-            f"got {pattern!r}"
+            f"'_C{CHANNEL}': got {pattern!r}"
         )
     before, after = (".*".join(map(re.escape, part.split("*"))) for part in pattern.split(CHANNEL))
     start = "" if before else r"(?<![^\W_])"

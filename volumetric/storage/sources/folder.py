@@ -26,8 +26,13 @@ from volumetric.storage.sources.tiff_slices import images_in, open_slices, tiffs
 from volumetric.storage.sources.tiff_stack import open_stack
 
 LISTED = 5
+HERE = "."
+
 DEEPEST = 4
 """Folders within folders that are looked through for images."""
+
+NOT_OF_USERS = ("$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir", "__MACOSX")
+"""Folders that systems put beside images."""
 
 READABLE = (".h5", ".hdf5", ".ims", ".npy", ".zarr")
 
@@ -39,13 +44,13 @@ def open_folder(path: Path, channel_pattern: str | None = None) -> Source:
         path: of the folder.
         channel_pattern: the part of the files' names that tells channels in one folder apart, with `{c}`.
     """
-    own = slices_in(path)
-    below = _folders_below(path, DEEPEST)
+    found = {name: slices_in(folder) for name, folder in _folders(path, DEEPEST).items()}
+    below = _without_pictures({name: files for name, files in found.items() if files})
+    own = below.pop(HERE, [])
     if own and below:
         raise InputError(
             f"{path} holds images itself ({_names(own)}) and in folders ({_listed(sorted(below))}): move away what "
-            "does "
-            "not belong to the brain, or give one of the folders"
+            "does not belong to the brain, or give one of the folders"
         )
     if own:
         return _open_own(path, own, channel_pattern)
@@ -60,15 +65,13 @@ def open_folder(path: Path, channel_pattern: str | None = None) -> Source:
     if any("/" in name for name in below):
         raise InputError(
             f"the images in {path} lie folders deeper, as in {_listed(list(below))}: give the folder that holds the "
-            "slices, "
-            "or one that holds a folder of slices for each channel"
+            "slices, or one that holds a folder of slices for each channel"
         )
     if len(below) > MOST_CHANNELS:
         raise InputError(
             f"{path} holds {len(below)} folders of images ({_listed(list(below))}), more than a brain has channels "
-            "(at most "
-            f"{MOST_CHANNELS}). If they are tiles, {STITCH}; if sections, put their slices into one folder; else give "
-            "one"
+            f"(at most {MOST_CHANNELS}). If they are tiles, {STITCH}; if sections, put their slices into one folder; "
+            "else give one"
         )
     return _open_channels(below)
 
@@ -78,6 +81,14 @@ def slices_in(folder: Path) -> list[Path]:
     return tiffs_in(folder) or natsorted(
         p for p in folder.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")
     )
+
+
+def _without_pictures(folders: Mapping[str, list[Path]]) -> dict[str, list[Path]]:
+    """Folders with slices, without PNGs that are pictures of results: those in folders of TIFFs, or deeper."""
+    tiffs = {name: files for name, files in folders.items() if files[0].suffix.lower() in TIFF_ENDINGS}
+    if not tiffs:
+        return dict(folders)
+    return {name: f for name, f in folders.items() if name in tiffs or (HERE not in tiffs and "/" not in name)}
 
 
 def _open_own(path: Path, files: list[Path], channel_pattern: str | None) -> Source:
@@ -117,7 +128,8 @@ def _open_channels(channels: Mapping[str, Sequence[Path]]) -> Source:
     if pngs and len(pngs) < len(files):
         others = [path for path in files if path not in pngs]
         raise InputError(
-            f"some channels are PNGs ({_names(pngs)}) and others TIFFs ({_names(others)}): convert one of them"
+            f"some folders hold PNGs ({_names(pngs)}) and others TIFFs ({_names(others)}): convert one kind, or move "
+            "away what is no channel"
         )
     if pngs:
         return open_pngs(channels)
@@ -137,20 +149,23 @@ def _stacks(channels: Mapping[str, Path]) -> Source:
     return ChannelSet(tuple((source, 0) for source in opened.values()), tuple(opened))
 
 
-def _folders_below(path: Path, depth: int) -> dict[str, list[Path]]:
-    """Folders with images, by their paths below this one, down to some depth."""
-    found: dict[str, list[Path]] = {}
-    if depth == 0:
+def _folders(path: Path, depth: int) -> dict[str, Path]:
+    """A folder and those in it that may hold images, by their paths from it; nothing below one that holds slices."""
+    found = {HERE: path}
+    if depth == 0 or (depth < DEEPEST and slices_in(path)):
         return found
     for child in natsorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if child.suffix.lower() in {".zarr", ".n5", *TIFF_ENDINGS} or is_zarr(child):
-            continue
-        files = slices_in(child)
-        if files:
-            found[child.name] = files
-        else:
-            found |= {f"{child.name}/{name}": files for name, files in _folders_below(child, depth - 1).items()}
+        if child.name not in NOT_OF_USERS and not _is_output_or_array(child):
+            below = _folders(child, depth - 1)
+            found |= {f"{child.name}/{name}".removesuffix(f"/{HERE}"): folder for name, folder in below.items()}
     return found
+
+
+def _is_output_or_array(folder: Path) -> bool:
+    """Whether a folder is the output of a command, which has its ledger within, or an array."""
+    if folder.suffix.lower() in {".zarr", ".n5", *TIFF_ENDINGS}:
+        return True
+    return (folder / ".work").is_dir() or is_zarr(folder)
 
 
 def _refuse_tiles(path: Path, folders: Sequence[str]) -> None:
@@ -158,8 +173,7 @@ def _refuse_tiles(path: Path, folders: Sequence[str]) -> None:
     if len(folders) > 1 and any(_are_tiles(names) for names in zip(*_parts(folders), strict=False)):
         raise InputError(
             f"{path} holds {len(folders)} folders of unstitched tiles ({_listed(folders)}): {STITCH}. If they are no "
-            "tiles, "
-            "name the folders after their channels"
+            "tiles, name the folders after their channels"
         )
 
 
@@ -183,8 +197,7 @@ def _nothing_in(path: Path) -> str:
     readable = sorted(p for p in path.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
     expected = (
         f"no images found in {path}: expected files ending in {' or '.join(TIFF_ENDINGS[:2])} (or .png), or one "
-        "folder of "
-        "them for each channel"
+        "folder of them for each channel"
     )
     if readable:
         return f"{expected}. It holds {_names(readable)}: give the path of one of them"

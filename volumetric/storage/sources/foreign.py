@@ -10,13 +10,11 @@ FIJI = (
 )
 MEDICAL = (
     "open it in Fiji or ITK-SNAP and save it as a TIFF stack, or read it with the Python package {package} and write "
-    "its "
-    "array (z, y, x) with numpy.save"
+    "its array (z, y, x) with numpy.save"
 )
 SLICES = (
     "convert the slices to TIFF or PNG, for example in Fiji (File > Import > Image Sequence, then File > Save As > "
-    "Image "
-    "Sequence)"
+    "Image Sequence)"
 )
 STACK = "save it as a TIFF stack, for example in Fiji"
 PROJECT = "it describes images in other files: fuse them in Fiji (BigStitcher) and give the result"

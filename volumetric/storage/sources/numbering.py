@@ -120,8 +120,7 @@ def _doubts_of_role(files: Sequence[Path], column: Column) -> tuple[str, ...]:
         return ()
     return (
         f"the number that varies in the names, as in {files[0].name}, is marked as a {column.role} ({column.name}): "
-        "the "
-        f"{len(files)} files are taken as slices",
+        f"the {len(files)} files are taken as slices",
     )
 
 
@@ -140,8 +139,7 @@ def _by_time(files: Sequence[Path], columns: tuple[Column, ...]) -> Numbering | 
         f"{len(files)} files, {ordered[0].name} to {ordered[-1].name}, by the times in their names",
         (
             f"only times tell the names apart, as in {ordered[0].name}: the slices are taken in their order, and it "
-            "cannot "
-            "be seen whether one is missing",
+            "cannot be seen whether one is missing",
         ),
     )
 
@@ -151,8 +149,7 @@ def _unnumbered(files: Sequence[Path]) -> Numbering:
         listed = ", ".join(path.name for path in files[:LISTED])
         raise InputError(
             f"the names in {files[0].parent} show no order ({listed}{', ...' if len(files) > LISTED else ''}): number "
-            "the "
-            "files in the order of the slices, alike but for the number"
+            "the files in the order of the slices, alike but for the number"
         )
     return Numbering(
         tuple(files),

@@ -19,6 +19,9 @@ from volumetric.storage.sources.source import words
 from volumetric.storage.sources.tiff_slices import common_grid
 from volumetric.storage.stated import Described
 
+GREY = (0, 4)
+"""Kinds of pixels: grey, without and with transparency."""
+
 END = b"IEND\xaeB`\x82"
 """The last bytes of a whole file."""
 
@@ -51,7 +54,6 @@ def open_pngs(folders: Mapping[str, Sequence[Path]]) -> PngSlices:
     channels = aligned(folders)
     shape, dtype = common_grid({path: _grid(path) for n in channels.values() for path in n.files})
     files = tuple(numbering.files for numbering in channels.values())
-    read_png(files[0][0])  # colours are refused before the work
     return PngSlices(
         files=files,
         channels=tuple(folders),
@@ -74,5 +76,7 @@ def _grid(path: Path) -> tuple[tuple[int, ...], str]:
         raise InputError(f"{path} is no PNG, or its beginning is damaged. Copy or export it again")
     if last != END:
         raise InputError(f"{path} is truncated: it does not end as a PNG must. Copy or export it again")
-    width, height, bits = struct.unpack(">IIB", first[16:25])
+    width, height, bits, colour = struct.unpack(">IIBB", first[16:26])
+    if colour not in GREY:
+        read_png(path)  # refuses what is not grey, though stored as colours
     return (height, width), "uint16" if bits == 16 else "uint8"

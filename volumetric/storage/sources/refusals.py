@@ -113,8 +113,7 @@ def refuse_missing(files: tuple[Path, ...], keys: tuple[tuple[int, ...], ...], o
     )
     raise InputError(
         f"slices are missing {listed}. {total} of {len(everything)} are not in {files[0].parent}: {how}. Add the "
-        "missing "
-        "files, or renumber the files if nothing is missing"
+        "missing files, or renumber the files if nothing is missing"
     )
 
 
@@ -134,8 +133,7 @@ def refuse_irregular(files: Sequence[Path], order: Order) -> NoReturn:
         if len(order.columns) == 1 and column.values[j] - column.values[i] != column.step:
             raise InputError(
                 f"slices are missing between {files[i].name} and {files[j].name}, or the names are not numbered "
-                "evenly: "
-                f"the numbers go from {column.written[i]} to {column.written[j]} where steps of "
+                f"evenly: the numbers go from {column.written[i]} to {column.written[j]} where steps of "
                 f"{column.step * column.unit:g} are usual. Add the missing files, or renumber them if nothing is "
                 "missing"
             )

@@ -39,7 +39,7 @@ DAMAGE = re.compile(
 )
 """What tifffile logs when data is missing or contradicts itself, and then reads on with zeros or fewer images."""
 
-DISAGREEMENT = re.compile(r"OME series expected|OME series is missing|shaped series|ImageJ series metadata")
+DISAGREEMENT = re.compile(r"OME series (expected|is missing|raised)|shaped series|ImageJ series metadata")
 """What it logs where a file may be whole, but its description tells of other images than there are."""
 
 UNREADABLE = re.compile(r"not supported|unsupported|unknown compression|requires the", re.IGNORECASE)
@@ -120,8 +120,7 @@ def _refuse_damage(path: Path, messages: list[str]) -> None:
             if DISAGREEMENT.search(said):
                 raise InputError(
                     f"{path} has metadata that tell of other images than it holds ({said}). If it was copied, compare "
-                    "its "
-                    "size with that of the original; if that is right, export it again, or save it as a plain TIFF "
-                    "in Fiji"
+                    "its size with that of the original; if that is right, export it again, or save it as a plain "
+                    "TIFF in Fiji"
                 )
             raise InputError(f"{path} is damaged or incomplete: {said}. Replace the file")

@@ -51,8 +51,7 @@ def _described(path: Path) -> tuple[Path, str | None]:
         if not companion.is_file():
             raise InputError(
                 f"{path} is one file of an OME-TIFF that is described in {companion.name}, which is not beside it. "
-                "Put it "
-                "there, or give a folder of slices"
+                "Put it there, or give a folder of slices"
             )
         return _of_companion(companion) if is_companion(companion) else (companion, None)
     names = list(dict.fromkeys(NAMED.findall(description)))
@@ -66,8 +65,7 @@ def _described(path: Path) -> tuple[Path, str | None]:
     listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
     raise InputError(
         f"{path} is one of {len(names)} files of an OME-TIFF, {listed} by its metadata, and none of that name is "
-        "beside it. "
-        "Put them into one folder under these names"
+        "beside it. Put them into one folder under these names"
     )
 
 

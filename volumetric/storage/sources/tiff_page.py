@@ -33,8 +33,7 @@ def check_page(path: Path, page: Page, size: int) -> None:
     if len(key.shape) != 2 or min(key.shape) < 1:
         raise InputError(
             f"{path} has axes of lengths {key.shape}: an image must be grey, with rows and columns. Split the colours "
-            "of a "
-            "colour image (in Fiji: Image > Color > Split Channels)"
+            "of a colour image (in Fiji: Image > Color > Split Channels)"
         )
     offsets, counts = np.asarray(page.dataoffsets, np.float64), np.asarray(page.databytecounts, np.float64)
     length, width = segment_shape(page)
@@ -75,8 +74,7 @@ def brightness_doubts(path: Path, page: Page) -> tuple[str, ...]:
     if colours.max() == 0 or np.abs(colours - ramps).max() > RAMP_ERROR:
         raise InputError(
             f"{path} is in false colours (a palette): its values are numbers of colours, not brightness. Save it as "
-            "grey "
-            "(in Fiji: Image > Lookup Tables > Grays, or Image > Type > 16-bit if it is in real colours)"
+            "grey (in Fiji: Image > Lookup Tables > Grays, or Image > Type > 16-bit if it is in real colours)"
         )
     return (f"{path.name} has a palette of one colour that rises evenly: its values are taken as brightness",)
 

@@ -112,8 +112,7 @@ def _grid(path: Path) -> tuple[tuple[int, ...], str]:
         if not tif.pages or _images(tif) != 1:
             raise InputError(
                 f"{path} holds {_images(tif) if tif.pages else 0} images: in a folder of slices each file must hold "
-                "one. "
-                "If each file is a whole stack, give the path of one of them"
+                "one. If each file is a whole stack, give the path of one of them"
             )
         page = tif.pages.first
         check_page(path, page, path.stat().st_size)
