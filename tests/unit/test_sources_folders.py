@@ -110,6 +110,7 @@ TILES = {
     "UltraII": ["b_UltraII[00 x 00]", "b_UltraII[00 x 01]"],
     "tile numbers": ["Tile0", "Tile1", "Tile2"],
     "mesoSPIM": ["b_Mag4x_Tile0_Ch488_Sh0", "b_Mag4x_Tile1_Ch488_Sh0"],
+    "tiles of channels": ["Tile0_Ch488", "Tile1_Ch488", "Tile0_Ch561", "Tile1_Ch561"],
     "rows and columns": ["x00_y00", "x00_y01", "x01_y00"],
     "a grid": ["0_0", "0_1", "1_0", "1_1"],
     "positions": ["Pos0", "Pos1"],
@@ -123,6 +124,15 @@ def test_unstitched_tiles_are_named_as_that(tmp_path: Path, folders: list[str]) 
     said = refusal(tmp_path / "root")
     assert f"{len(folders)} folders of unstitched tiles" in said
     assert "TeraStitcher" in said
+
+
+@pytest.mark.parametrize(
+    "folders", [["488_525", "561_600"], ["Ex_488_Em_525", "Ex_561_Em_600"], ["C0", "C1"], ["1", "2"]]
+)
+def test_folders_of_channels_are_no_tiles(tmp_path: Path, folders: list[str]) -> None:
+    for seed, folder in enumerate(folders):
+        slices(tmp_path / "root" / folder, seed)
+    assert open_source(tmp_path / "root").channels == tuple(folders)
 
 
 def test_one_tile_is_a_brain(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ IN_ORDER = {
     "date and time before": [f"2020-11-30_10-15-{10 + z * 3:02}_brain_{z:03}" for z in N],
     "midnight": [f"2020-11-{30 if z < 6 else 31}_brain_{z:03}" for z in N],
     "only dates and times": [f"scan_20201130_10{15 + z // 4:02}{z % 4 * 14 + z % 3:02}" for z in N],
+    "times over an hour": [f"2020-11-30T{10 + z // 6}-{z % 6 * 10:02}-00" for z in N],
+    "seconds of a computer's clock": [f"b_{1606731330 + z * 7 + z % 2}" for z in N],
     "slice and time rise together": [f"Z{z:03}_T{z:03}" for z in N],
     "a constant time": [f"Z{z:03}_T0" for z in N],
     "one tile": [f"07-04-59_b_UltraII[00 x 00]_C00_xyz-Table Z{z:04}.ome" for z in N],
@@ -71,6 +73,7 @@ WITHOUT_DOUBT = set(IN_ORDER) - {
     "planes written before their section",
     "planes behind a dot",
     "only dates and times",
+    "times over an hour",
 }
 
 
@@ -79,7 +82,7 @@ def test_what_names_leave_open_is_said(name: str) -> None:
     assert bool(numbered(IN_ORDER[name]).doubts) == (name not in WITHOUT_DOUBT)
 
 
-GAPLESS = {"a time behind", "only dates and times"}
+GAPLESS = {"a time behind", "only dates and times", "times over an hour"}
 
 
 @pytest.mark.parametrize("name", set(IN_ORDER) - GAPLESS)
@@ -127,6 +130,7 @@ REFUSED = {
         None,
     ),
     "TeraStitcher tiles": ([f"{x:06}_{y:06}_{z:06}" for x in (0, 9) for y in (0, 9) for z in N], "4 unstitched", None),
+    "places of a stage": ([f"b_{x:06}_{y:06}" for x in (0, 1000) for y in (0, 1000)], "4 unstitched tiles", None),
     "mesoSPIM tiles": ([f"b_Mag4x_Tile{i}_Ch488_Sh0_Rot0" for i in range(4)], "4 unstitched tiles", None),
     "mesoSPIM sides": ([f"b_Tile0_Ch488_Sh{i}_Rot0" for i in range(2)], "2 views", None),
     "positions": ([f"Pos{p}_z{z:03}" for p in (0, 1) for z in N], "2 unstitched tiles", None),

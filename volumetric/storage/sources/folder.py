@@ -185,10 +185,10 @@ def _are_tiles(names: Sequence[str]) -> bool:
     """Whether different folder names are places of a stage: `000000_002000`, `[00 x 01]`, `Tile0`, `x01_y02`."""
     if len(set(names)) < 2:
         return False
-    if all(re.fullmatch(rf"\d{{{STAGE_DIGITS},}}|-?\d+[_ x-]+-?\d+", name) for name in names):
-        return True
-    columns = columns_of(names, r"\d+") or ()
-    return any(column.role == "tile" and len(column.distinct) > 1 for column in columns)
+    roles = {column.role for column in columns_of(names, r"\d+") or () if len(column.distinct) > 1}
+    if roles & {"tile", "channel"}:
+        return "tile" in roles
+    return all(re.fullmatch(rf"\d{{{STAGE_DIGITS},}}|-?\d+[_ x-]+-?\d+", name) for name in names)
 
 
 def _nothing_in(path: Path) -> str:

@@ -97,6 +97,10 @@ class Column:
         """Its values, each once, rising."""
         return tuple(sorted(set(self.values)))
 
+    def is_padded(self, digits: int) -> bool:
+        """Whether all its numbers are as long, and have so many digits."""
+        return len(set(map(len, self.written))) == 1 and len(self.written[0]) >= digits
+
     @property
     def groups(self) -> bool:
         """Whether it says that the files are of several channels, tiles or views."""

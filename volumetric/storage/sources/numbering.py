@@ -75,8 +75,12 @@ def number_slices(files: Sequence[Path]) -> Numbering:
     refuse_groups(files, readings[0])
     found = [order for columns in readings for order in orders(columns, len(files))]
     best = min(found, key=lambda order: order.rank)
+    if best.irregular or len(best.columns) > 1:
+        in_time = _by_time(files, readings[0])
+        if in_time is not None:
+            return in_time
     if best.irregular:
-        return _by_time(files, readings[0]) or refuse_irregular(files, best)
+        refuse_irregular(files, best)
     refuse_series(files, best)
     return _ordered(files, best)
 
@@ -92,9 +96,9 @@ def _ordered(files: Sequence[Path], order: Order) -> Numbering:
     text = f"{len(files)} files, {first} to {last}"
     if len(order.columns) == 1:
         column = order.columns[0]
-        low, high = (f"{value * column.unit:g}" for value in (column.distinct[0], column.distinct[-1]))
+        low, high = (round(value * column.unit, 9) for value in (column.distinct[0], column.distinct[-1]))
         step = (column.distinct[-1] - column.distinct[0]) * column.unit / (len(files) - 1)
-        text = f"{text}, numbered {low} to {high} in steps of {step:.6g}"
+        text = f"{text}, numbered {low:.12g} to {high:.12g} in steps of {step:.6g}"
         return Numbering(sorted_files, sorted_keys, text, _doubts_of_role(files, column))
     inner = order.columns[-1]
     shown = sorted(set(zip(inner.values, inner.written, strict=True)))

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from volumetric.errors import InputError
 from volumetric.storage.sources.channel_pattern import suggested_for_words, suggested_pattern
-from volumetric.storage.sources.names import MOST_CHANNELS, READINGS, Column, split
+from volumetric.storage.sources.names import MOST_CHANNELS, READINGS, STAGE_DIGITS, Column, split
 from volumetric.storage.sources.orders import Order
 
 LISTED = 5
@@ -20,6 +20,9 @@ STITCH = "stitch them first, for example with BigStitcher (in Fiji) or TeraStitc
 TILES = ("unstitched tiles", STITCH)
 VIEWS = ("views (sides of light, or angles)", "fuse them first, for example with BigStitcher in Fiji")
 SEPARATE = "if they are brains, tiles or channels, put each into a folder of its own"
+
+STAGE_STEP = 100
+"""From one tile to the next, in names that say where the stage stood: tenths of micrometres, or micrometres."""
 
 COPY = re.compile(r"^(?:copy of )?(.+?)(?:[ _-]*copy(?: ?\d+| ?\(\d+\))?| ?\(\d+\))?$", re.IGNORECASE)
 """A name that a system gives to a copy, and the name of what was copied."""
@@ -36,6 +39,8 @@ def refuse_series(files: Sequence[Path], order: Order) -> None:
             _refuse(files, [first], "channels", "give the path of one of them, or a folder of slices for each")
     elif times:
         _refuse(files, times, "time points", "give one of them in a folder of its own")
+    elif all(column.step >= STAGE_STEP and column.is_padded(STAGE_DIGITS) for column in order.columns):
+        _refuse(files, order.columns, *TILES)
     elif first.role == "slice":
         _refuse(files, list(order.columns[1:]), f"images for each {first.name}", SEPARATE)
     elif first.role != "section" and len(first.distinct) < len(order.columns[-1].distinct):
@@ -78,10 +83,14 @@ def _refuse(files: Sequence[Path], columns: Sequence[Column], what: str, advice:
     for i, path in enumerate(files):
         members[tuple(f"{c.name}{c.written[i]}" for c in columns)].append(path)
     listed = ", ".join(
-        f"{' '.join(name)} ({len(paths)} files, as {paths[0].name})" for name, paths in list(members.items())[:LISTED]
+        f"{' '.join(name)} ({_files(len(paths))}, as {paths[0].name})" for name, paths in list(members.items())[:LISTED]
     )
     more = ", ..." if len(members) > LISTED else ""
     raise InputError(f"{files[0].parent} holds {len(members)} {what} in one folder: {listed}{more}. {_capital(advice)}")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _capital(text: str) -> str:
