@@ -11,6 +11,7 @@ from pipelines.cli.app import app, console
 from pipelines.cli.options import (
     AtlasDir,
     Axes,
+    ChannelPattern,
     Cluster,
     ConfigFile,
     Debug,
@@ -39,6 +40,7 @@ def tiles(
     out: Out,
     voxel_um: Voxel = None,
     axes: Axes = None,
+    channel_pattern: ChannelPattern = None,
     channel: Annotated[str | None, typer.Option(help="Channel that shows the cells. Default: the first.")] = None,
     size: Annotated[int | None, typer.Option(help="Edge of a tile, px. Default: 500.")] = None,
     every_um: Annotated[float | None, typer.Option(help="Distance of the slices cut from. Default: 500.")] = None,
@@ -87,7 +89,7 @@ def tiles(
     settings = load_file(config)
     resources = resources_of(settings, workers=workers, memory=memory, cluster=cluster)
     work = out / ".work"
-    opened = volume_of(volume, work, settings, resources, voxel_um, None, axes)
+    opened = volume_of(volume, work, settings, resources, voxel_um, None, axes, channel_pattern)
     table = overlay(
         settings.get("tiles", {}),
         regions=regions,

@@ -49,8 +49,14 @@ def test_a_stack_written_in_pieces_is_joined(tmp_path: Path, cuts: Sequence[int]
         tifffile.imwrite(tmp_path / "a.tif", BIG[first:last], append=True, photometric="minisblack", **options)
     source = open_source(tmp_path / "a.tif")
     np.testing.assert_array_equal(voxels(source), BIG[cuts[0] : cuts[-1]])
-    if "metadata" not in options:
+    if "metadata" not in options and len(cuts) < cuts[-1]:
         assert f"{cuts[-1]} slices in {len(cuts) - 1} pieces" in source.doubts[0]
+
+
+def test_slices_written_one_by_one_are_no_reason_for_doubt(tmp_path: Path) -> None:
+    source = open_source(written(tmp_path / "a.tif", *image()))
+    np.testing.assert_array_equal(voxels(source), image())
+    assert (source.contents, source.doubts) == ("11 slices, written one by one", ())
 
 
 def test_pieces_of_different_compressions_are_joined(tmp_path: Path) -> None:

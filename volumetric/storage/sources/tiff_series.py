@@ -58,11 +58,15 @@ def choose_series(path: Path, tif: tifffile.TiffFile, wanted: int | None) -> Cho
         return Chosen((main,), found.index(main), f"image {found.index(main)} of {len(found)}", left_out)
     if tif.is_ome or not _of_one_grid(kept):
         why = "are scenes of an OME-TIFF" if tif.is_ome else "do not fit together"
+        single = all(_planes(one) == 1 for one in kept)
+        way = "; if they are the slices of one stack, save them as one image in Fiji" if single else ""
         raise InputError(
             f"{path} holds {len(kept)} images that {why}: {_listed(path, found)}. Give one of them, for example as "
-            f"{path}:0"
+            f"{path}:{found.index(kept[0])}{way}"
         )
     pieces = [_planes(one) for one in kept]
+    if set(pieces) == {1}:
+        return Chosen(tuple(kept), 0, f"{len(kept)} slices, written one by one", left_out)
     each = Counter(pieces).most_common(1)[0][0]
     joined = f"{sum(pieces)} slices in {len(kept)} pieces" + (f" of {each}" if len(set(pieces)) == 1 else "")
     return Chosen(
