@@ -115,9 +115,10 @@ def test_levels_of_a_pyramid_are_no_series(tmp_path: Path) -> None:
         (image(), image(3, dtype="uint8")),
         (image(), image(3, (11, 48, 65))),
         (image(), image(3, (2, 24, 32))),
+        (image(), image(3, (11, 24, 40))),
         (image(), SMALL, image(3, (5, 40, 60))),
     ],
-    ids=["smaller", "smaller first", "another type", "wider", "two small", "with a thumbnail"],
+    ids=["smaller", "smaller first", "another type", "wider", "two small", "another part", "with a thumbnail"],
 )
 def test_images_that_do_not_fit_together_are_listed_and_can_be_chosen(
     tmp_path: Path, images: tuple[np.ndarray, ...]
@@ -132,7 +133,9 @@ def test_images_that_do_not_fit_together_are_listed_and_can_be_chosen(
     assert f"has no image number {len(images)}" in refusal(Path(f"{path}:{len(images)}"))
 
 
-@pytest.mark.parametrize("second", [image(3), image(3, (5, 48, 64)), image(3, (20, 48, 64))], ids=str)
+@pytest.mark.parametrize(
+    "second", [image(3), image(3, (5, 48, 64)), image(3, (20, 48, 64)), image(3, (11, 24, 32))], ids=str
+)
 def test_scenes_of_an_ome_tiff_are_chosen_with_their_own_metadata(tmp_path: Path, second: np.ndarray) -> None:
     path = tmp_path / "a.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as tif:

@@ -24,6 +24,9 @@ LISTED = 8
 SMALLER = 0.75
 """Largest share of rows and of columns at which a single image beside slices is a small copy, not one of them."""
 
+ALIKE = 0.05
+"""Relative difference of the factors of rows and columns, which are rounded, of a copy of lower resolution."""
+
 Series = tifffile.TiffPageSeries
 
 
@@ -83,7 +86,10 @@ def is_small_copy(one: Series, main: Series) -> bool:
     if key.is_reduced and not full.is_reduced:
         return True
     edges = [a / b for a, b in zip(key.shape[:2], full.shape[:2], strict=True)]
-    return max(edges) <= SMALLER and _planes(one) in {1, _planes(main)}
+    if max(edges) > SMALLER:
+        return False
+    alike = abs(edges[0] - edges[1]) <= ALIKE * max(edges)
+    return _planes(one) == 1 or (_planes(one) == _planes(main) and alike and one.kind != "ome")
 
 
 def _planes(series: Series) -> int:
