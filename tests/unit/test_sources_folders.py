@@ -265,6 +265,7 @@ FOREIGN = {
     "a.jp2": (b"\x00\x00\x00\x0cjP  \r\n", "JPEG 2000", "Image Sequence"),
     "a.jpg": (b"\xff\xd8\xff\xe0" + bytes(90), "JPEG", "Image Sequence"),
     "a.dat": (b"ZISRAWFILE" + bytes(90), "Zeiss CZI", "bfconvert a.dat"),
+    "a.tif": (b"ZISRAWFILE" + bytes(90), "Zeiss CZI", "bfconvert a.tif"),
     "b.nd2": (b"damaged " * 20, "Nikon ND2", "Bio-Formats"),
     "a.raw": (bytes(90), "bare values", "Raw"),
     "a.npz": (b"PK\x03\x04" + bytes(90), "several NumPy arrays", "numpy.save"),

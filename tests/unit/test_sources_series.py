@@ -151,6 +151,12 @@ def test_scenes_of_an_ome_tiff_are_chosen_with_their_own_metadata(tmp_path: Path
         assert source.spacing_um == ((4.0, 8.0)[number], 2.0, 2.0)
 
 
+def test_only_a_tiff_has_numbered_images(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", image())
+    assert "a.npy is none: give its path alone" in refusal(tmp_path / "a.npy:1")
+    assert "there is nothing at" in refusal(tmp_path / "b.tif:1")
+
+
 def test_a_label_beside_a_scene_is_left_out(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
         tif.write(SMALL, metadata={"axes": "YX", "Name": "label"})

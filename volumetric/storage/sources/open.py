@@ -79,8 +79,15 @@ def _open_part(path: Path, axes: str | None) -> Source:
         return _open_hdf5(Path(file), dataset, axes)
     numbered = re.fullmatch(r"(.+):(\d+)", str(path))
     if numbered and Path(numbered[1]).is_file():
-        return _fixed(path, open_stack(Path(numbered[1]), int(numbered[2])), axes)
+        return _fixed(path, _open_numbered(Path(numbered[1]), int(numbered[2])), axes)
     raise InputError(f"there is nothing at {path}: give {KINDS}")
+
+
+def _open_numbered(path: Path, number: int) -> Source:
+    with path.open("rb") as opened:
+        if not opened.read(8).startswith(TIFF):
+            raise InputError(f"{path}:{number} asks for an image of a TIFF, but {path} is none: give its path alone")
+    return open_stack(path, number)
 
 
 def _fixed(path: Path, source: Source, axes: str | None) -> Source:
@@ -106,14 +113,16 @@ def _open_file(path: Path, first: bytes) -> Source:
         return open_pngs({path.stem: [path]})
     if is_project(first):
         return open_stack(path) if is_companion(path) else open_project(path)
-    if path.suffix.lower() not in TIFF_OUTSIDE and (first.startswith(TIFF) or path.suffix.lower() in TIFF_ENDINGS):
+    if first.startswith(TIFF) and path.suffix.lower() not in TIFF_OUTSIDE:
         return open_stack(path)
     if not first:
         raise InputError(f"{path} is empty: give {KINDS}")
-    raise InputError(
-        described_foreign(path)
-        or f"{path} is of no known kind (it begins with {first!r}) or its beginning is damaged: give {KINDS}"
-    )
+    foreign = described_foreign(path)
+    if foreign:
+        raise InputError(foreign)
+    if path.suffix.lower() in TIFF_ENDINGS:
+        return open_stack(path)  # which says what is wrong with it
+    raise InputError(f"{path} is of no known kind (it begins with {first!r}) or its beginning is damaged: give {KINDS}")
 
 
 def _open_folder(path: Path, channel_pattern: str | None) -> Source:
