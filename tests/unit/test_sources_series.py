@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -149,6 +150,18 @@ def test_scenes_of_an_ome_tiff_are_chosen_with_their_own_metadata(tmp_path: Path
         source = open_source(Path(f"{path}:{number}"))
         np.testing.assert_array_equal(voxels(source), one)
         assert source.spacing_um == ((4.0, 8.0)[number], 2.0, 2.0)
+
+
+def test_images_of_one_file_have_identities_of_their_own(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        for seed in range(2):
+            tif.write(image(seed), metadata={"axes": "ZYX"})
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for seed in range(2):
+            file[f"{seed}"] = image(seed)
+    for path, mark in ((tmp_path / "a.ome.tif", ":"), (tmp_path / "a.h5", ":/")):
+        first, second, again = (open_source(Path(f"{path}{mark}{number}")).identity for number in (0, 1, 0))
+        assert first == again != second
 
 
 def test_only_a_tiff_has_numbered_images(tmp_path: Path) -> None:

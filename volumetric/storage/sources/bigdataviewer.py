@@ -16,7 +16,7 @@ import h5py
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import index3
-from volumetric.storage.provenance import files_identity
+from volumetric.storage.provenance import digest, files_identity
 from volumetric.storage.sources.hdf5 import Hdf5Source, grain_of, load_plugins, opened, refuse_unwritten
 from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.stated import UNSTATED, StatedVoxel
@@ -102,7 +102,7 @@ def open_bigdataviewer(path: Path, dataset: str | None = None, setups: Mapping[i
             shape=index3(first.shape),
             dtype=dtype,
             grain=grain_of(first, ZYX),
-            identity=files_identity([path]),
+            identity=digest([files_identity([path]), names]) if dataset else files_identity([path]),
             stored=stored if dtype != stored else None,
             voxel=known.get(numbers[0], Setup()).voxel,
             facts=(("kind", f"BigDataViewer HDF5, {', '.join(f'/{name}' for name in names)}"), ("axes", "z, y, x")),

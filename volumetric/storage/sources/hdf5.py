@@ -110,6 +110,8 @@ def open_hdf5(path: Path, dataset: str | None = None, axes: str | None = None) -
                 )
         places, channels = _channels(path, chosen, channel_count(order.letters, first.shape), "c" in order.letters)
         identity = files_identity([path])
+        if len(chosen) < len(found):
+            identity = digest([identity, list(chosen)])
         return Hdf5Source(
             path=path,
             places=places,

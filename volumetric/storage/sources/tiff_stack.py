@@ -14,7 +14,7 @@ import tifffile
 
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box, Index3
-from volumetric.storage.provenance import files_identity
+from volumetric.storage.provenance import digest, files_identity
 from volumetric.storage.sources.names import MOST_CHANNELS
 from volumetric.storage.sources.source import channel_name, check_dtype, words
 from volumetric.storage.sources.tiff_file import naming, opened
@@ -95,6 +95,9 @@ def open_stack(path: Path, wanted: int | None = None) -> TiffStack:
         named = {name for name in metadata.channels if name.strip()}
         names = metadata.channels if len(metadata.channels) == len(named) == len(planes) else ()
         numbered = tuple(f"channel{i}" for i in range(len(planes)))
+        identity = files_identity(files)
+        if len(tif.series) > 1:
+            identity = digest([identity, chosen.number, len(planes[0])])
         return TiffStack(
             files=tuple(files),
             planes=planes,
@@ -103,7 +106,7 @@ def open_stack(path: Path, wanted: int | None = None) -> TiffStack:
             dtype=str(key.dtype),
             voxel=metadata.voxel,
             grain=(1, *grain_of(key)),
-            identity=files_identity(files),
+            identity=identity,
             contents=chosen.text,
             doubts=(*chosen.doubts, *pieces[0].doubts, *brightness_doubts(path, key)),
         )
