@@ -19,8 +19,8 @@ from volumetric.blocks.execute import Execution, execute
 from volumetric.blocks.ledger import Ledger
 from volumetric.blocks.plan import Plan, check_disk, megabytes
 from volumetric.errors import StoppedError
-from volumetric.storage.writable import check_writable
 from volumetric.storage.atomic import remove
+from volumetric.storage.writable import check_writable
 
 
 @dataclass(frozen=True)
