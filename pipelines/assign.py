@@ -95,7 +95,7 @@ class Job:
         """Write the table of regions; returns the sums, which reconcile or the step fails."""
         found = self._counted()
         brain = self._brain
-        extent = measure_extent(self.atlas, brain.atlas_to_sample, brain.field_of_view, found.seen)
+        extent = measure_extent(self.atlas, brain.atlas_to_sample, brain.field_of_view, found.seen, brain.side)
         counts = CountModel.of_text(table_metadata(self.out / "cells.parquet").get(COUNTS))
         table = region_table(
             self.atlas.ontology,

@@ -20,6 +20,7 @@ from pipelines.bench.stage import Throughput
 from volumetric.geometry.box import Box, index3
 from volumetric.phantom.atlas import coarse_atlas
 from volumetric.registration.align import align
+from volumetric.registration.linear import fit_linear
 from volumetric.registration.prepare import prepare
 from volumetric.registration.view import sample_view, template_view
 from volumetric.storage.levels import plan_levels
@@ -58,7 +59,7 @@ def bent(template: npt.NDArray[np.generic]) -> npt.NDArray[np.uint16]:
 
 @dataclass(frozen=True)
 class AntsAlone:
-    """Both parts of the recipe, images in memory: nothing checked, refined, written or judged."""
+    """The linear map and ANTs, images in memory: nothing checked, refined, written or judged."""
 
     case: Case
     step: int
@@ -70,7 +71,8 @@ class AntsAlone:
         space, way = atlas.space, atlas.orientation
         sample = prepare(bent(atlas.template), space, way, way, space.spacing_um)
         template = template_view(atlas.template, space, space.spacing_um)
-        align(template, sample_view(sample), preset=self.preset, seed=1)
+        linear = fit_linear(sample, atlas.template, space).affine
+        align(template, sample_view(sample), linear=linear, preset=self.preset, seed=1)
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.register.orientation import refuse_orientation
 from pipelines.report.planes import Marks, overlay_png
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.labels import labels_on_grid
-from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, LABELS, QUALITY, SAMPLE_TO_ATLAS
+from volumetric.atlas.registered import ATLAS_TO_SAMPLE, EXCLUDED, IMAGED, LABELS, QUALITY, SAMPLE_TO_ATLAS
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.blocks.telling import tell
-from volumetric.errors import InputError, RegistrationError
+from volumetric.errors import RegistrationError
 from volumetric.findings import Finding, Grade, Verdict
 from volumetric.geometry.box import Box, Index3, index3
 from volumetric.geometry.field_of_view import Exclusion
-from volumetric.geometry.space import VoxelSpace
+from volumetric.geometry.space import VoxelSpace, um3
+from volumetric.geometry.voxel_size import voxel_findings
 from volumetric.registration import preflight, quality
 from volumetric.registration.image_findings import image_findings
+from volumetric.registration.imaged import Halves, Part
 from volumetric.registration.landmarks import Landmarks, corrected
+from volumetric.registration.linear import fit_linear
+from volumetric.registration.located import Located, locate
 from volumetric.registration.orientation_check import OrientationCheck, check_orientation_fit
+from volumetric.registration.placement import Template, boxed
 from volumetric.registration.prepare import Prepared, prepare
 from volumetric.registration.register import register
+from volumetric.registration.seen import seen_brain
 from volumetric.storage.atomic import read_json, remove, replacing, write_json
 from volumetric.storage.levels import plan_levels
 from volumetric.storage.omezarr import create_volume, describe_volume, open_ome_zarr
@@ -47,6 +56,7 @@ class Job:
     atlas_given: str
     preset: str
     orientation: str
+    declared: Part | None
     exclusion: Exclusion | None
     landmarks: Landmarks | None
     trust_orientation: bool
@@ -61,46 +71,64 @@ class Job:
         return self.volume.nearest_level(min(self.atlas.space.spacing_um))
 
     def check(self) -> Mapping[str, Any]:
-        """What speaks against the registration before it is begun.
+        """What speaks against the registration before it is begun, and the linear part of it.
 
-        Raises `InputError` for an image that shows nothing and for an orientation that is clearly wrong.
+        Raises `InputError` for an image that shows nothing, an orientation that is clearly wrong, a size that no brain
+        has, and a part that is not the one that was declared.
         """
         sample = self._prepared()
-        found = self._orientation_check(sample)
-        findings = image_findings(sample, self._brain_um3)
-        if found.better and not self.trust_orientation:
-            raise InputError(_wrong_orientation(found) + _seen_too(findings))
-        warnings = [
-            *(finding.text for finding in findings if finding.grade is not Grade.GOOD),
-            *Verdict.of(self.atlas.findings).doubts,
-            *preflight.size_warnings(sample.edges_um, self.atlas.space.extent_um(self.atlas.shape)),
-            *preflight.voxel_warnings(self.volume.space.spacing_um),
-            *preflight.cut_warnings(sample.tissue, self.atlas.orientation),
-        ]
-        if found.better:
-            warnings.append(
-                f"the orientation {found.declared} was trusted, but the brain fits the atlas clearly better with "
-                f"{' or '.join(found.better)}"
-            )
-        elif not found.is_credible:
-            warnings.append(
-                f"the orientation {found.declared} could not be checked: the images are not those of a whole brain "
-                f"(best correlation {max(found.scores.values()):.2f})"
-            )
+        of_image = image_findings(sample, self._brain_um3)
+        if not self.keep_poor:
+            edges = um3(n * step for n, step in zip(boxed(sample)[0].shape, sample.space.spacing_um, strict=True))
+            preflight.refuse_tissue(edges, self._brain_edges_um, self._template.step_um)
+        orientation = self._orientation_check(sample)
+        if not self.trust_orientation:
+            refuse_orientation(orientation, of_image)
+        located = self._located(sample)
+        linear = fit_linear(
+            located.sample,
+            self.atlas.template,
+            self.atlas.space,
+            coarse=self._template,
+            placement=located.placement,
+        )
+        tissue_mm3 = float(located.sample.mask.sum() * sample.space.voxel_volume_mm3)
+        findings = (
+            *preflight.part_findings(located.found, located.placement, self.declared),
+            preflight.scale_finding(linear, tissue_mm3, self._brain_um3 * 1e-9, located.imaged),
+            *of_image,
+            *voxel_findings(self.volume.space.spacing_um),
+            *self.atlas.findings,
+            *_of_orientation(orientation),
+        )
+        if not self.keep_poor:
+            preflight.refuse_unusable(findings)
         return {
-            "warnings": warnings,
             "findings": [finding.as_json() for finding in findings],
-            "orientation_checked": found.is_credible and not found.better,
-            "left_right_checked": found.is_credible and found.sees_left_and_right,
+            "orientation_checked": orientation.is_credible and not orientation.better,
+            "left_right_checked": orientation.is_credible and orientation.sees_left_and_right,
+            "imaged": located.imaged.part,
+            "imaged_side": located.imaged.side,
+            "imaged_shares": [round(share, 4) for share in located.imaged.shares],
+            "linear": linear.affine.tolist(),
+            "scales": [round(scale, 4) for scale in linear.scales],
+            "tissue_mm3": round(tissue_mm3, 4),
+            "atlas_mm3": round(self._brain_um3 * 1e-9, 4),
         }
 
     def transform(self) -> Mapping[str, Any]:
-        """Run ANTs, correct by landmarks; store both maps and what is excluded."""
-        sample = self._prepared()
+        """Run ANTs, correct by landmarks; store both maps, what was imaged and what is excluded."""
+        sample = self._located(self._prepared()).sample
         with replacing(self.out / "ants") as keep:
             keep.mkdir()
             result = register(
-                sample, self.atlas.template, self.atlas.space, preset=self.preset, keep=keep, on_progress=tell
+                sample,
+                self.atlas.template,
+                self.atlas.space,
+                linear=np.asarray(self._checked["linear"]),
+                preset=self.preset,
+                keep=keep,
+                on_progress=tell,
             )
         there, back, errors = result.sample_to_atlas, result.atlas_to_sample, None
         if self.landmarks is not None:
@@ -113,6 +141,7 @@ class Job:
             }
         write_map(self.out / SAMPLE_TO_ATLAS, there, self.identity)
         write_map(self.out / ATLAS_TO_SAMPLE, back, self.identity)
+        self._write_on_grid(IMAGED, "imaged", sample.back.apply(seen_brain(sample)).astype(np.uint8), there.grid)
         remove(self.out / EXCLUDED)
         if self.exclusion is not None:
             excluded = self.exclusion.on(there.grid, index3(there.displacement_um.shape[1:])).mask
@@ -120,9 +149,10 @@ class Job:
         return {"seconds": round(result.seconds, 1), "landmarks": errors}
 
     def labels(self) -> Mapping[str, Any]:
-        """Store the annotation as seen in the sample's space."""
+        """Store the annotation as seen in the sample's space, where it was imaged and is not excluded."""
         there = read_map(self.out / SAMPLE_TO_ATLAS, self.identity)
-        regions, _ = labels_on_grid(there, self.atlas)
+        regions, _ = labels_on_grid(there, self.atlas.only(self._checked["imaged_side"]))
+        regions[~self._mask(IMAGED)] = 0
         if self.exclusion is not None:
             regions[self.exclusion.on(there.grid, index3(regions.shape)).mask] = 0
         self._write_on_grid(LABELS, "region_id", regions, there.grid)
@@ -133,56 +163,80 @@ class Job:
 
         Raises `RegistrationError` for one that is beyond use, which leaves its figures in `rejected.json`.
         """
-        checked, made = (read_json(self.work / name / "all.json")["facts"] for name in ("check", "transform"))
-        sample = self._prepared()
+        checked, made = self._checked, read_json(self.work / "transform" / "all.json")["facts"]
+        sample = self._located(self._prepared()).sample
+        figures = self._figures(sample)
+        of_result = tuple(quality.judge(figures, min(self.atlas.space.spacing_um)))
+        verdict = Verdict.of((*map(Finding.from_json, checked["findings"]), *of_result))
+        self._overlay()
+        found = {
+            "verdict": verdict.grade.value,
+            "findings": [finding.as_json() for finding in verdict.findings],
+            "warnings": list(verdict.doubts),
+            "method": "ants",
+            "preset": self.preset,
+            "seconds": made["seconds"],
+            **{name: _rounded(value) for name, value in vars(figures).items()},
+            **{name: value for name, value in checked.items() if name not in {"findings", "linear"}},
+            "imaged_declared": self.declared,
+            "landmarks": made["landmarks"],
+            "excluded_share": round(float(1 - (sample.tissue & ~sample.damaged).sum() / sample.tissue.sum()), 4),
+            "volume": {**VolumeRecord.of(self.volume).as_json(), "orientation": self.volume.orientation},
+            "atlas": {**self.atlas.record, "given": self.atlas_given},
+            "identity": self.identity,
+        }
+        faults = [finding.text for finding in of_result if finding.grade is Grade.UNUSABLE]
+        if faults and not self.keep_poor:
+            write_json(self.out / REJECTED, found)
+            noticed = "".join(f". Noticed before: {text}" for text in verdict.doubts if text not in faults)
+            raise RegistrationError(
+                f"the registration is beyond use: {'; '.join(faults)}. Look at {self.out / 'overlay.png'}: a wrong "
+                "voxel size or channel shows there. If it is right all the same, repeat the command with --keep-poor"
+                + noticed
+            )
+        remove(self.out / REJECTED)
+        write_json(self.out / QUALITY, found)
+
+    def _figures(self, sample: Prepared) -> quality.Figures:
+        """Of the maps, where tissue and atlas may be compared."""
         there, back = (read_map(self.out / name, self.identity) for name in (SAMPLE_TO_ATLAS, ATLAS_TO_SAMPLE))
-        labels = open_ome_zarr(self.out / LABELS)
-        labelled = labels.read(Box.of_shape(labels.shape)) > np.uint32(0)
-        inside = np.asarray(labelled & ~sample.back.apply(sample.damaged))
-        image, tissue = sample.back.apply(sample.image), sample.back.apply(sample.mask)
+        regions, _ = labels_on_grid(there, self.atlas.only(self._checked["imaged_side"]))
+        tissue, matched, bright = (sample.back.apply(mask) for mask in (sample.mask, sample.matched, sample.bright))
+        inside = np.asarray((regions > 0) & matched)
         template = quality.sample_through(self.atlas.template, self.atlas.space, there)
-        figures = quality.Figures(
-            ncc_in_mask=quality.ncc_in_mask(image, template, inside & ~sample.back.apply(sample.bright)),
+        return quality.Figures(
+            ncc_in_mask=quality.ncc_in_mask(sample.back.apply(sample.image), template, inside & ~bright),
             mask_dice=quality.mask_dice(tissue, inside),
             folding_fraction=quality.folding_fraction(there, inside),
             inverse_consistency_um=quality.inverse_consistency_um(there, back, inside, np.random.default_rng(0)),
         )
-        doubts, faults = quality.judge(figures, min(self.atlas.space.spacing_um))
+
+    def _overlay(self) -> None:
         colours = {r.region_id: _unit(r.rgb) for r in self.atlas.ontology.regions}
         marks = Marks(
             excluded=None if self.exclusion is None else open_ome_zarr(self.out / EXCLUDED),
             landmarks_um=None if self.landmarks is None else self.landmarks.sample_um,
         )
-        overlay_png(
-            self.volume, self.volume.channels[self.channel], labels, self.out / "overlay.png", colours, marks=marks
-        )
-        found = {
-            "method": "ants",
-            "preset": self.preset,
-            "seconds": made["seconds"],
-            **{name: _rounded(value) for name, value in vars(figures).items()},
-            "orientation_checked": checked["orientation_checked"],
-            "left_right_checked": checked["left_right_checked"],
-            "landmarks": made["landmarks"],
-            "excluded_share": round(float(1 - sample.mask.sum() / sample.tissue.sum()), 4),
-            "warnings": [*checked["warnings"], *doubts, *faults],
-            "findings": checked["findings"],
-            "volume": {**VolumeRecord.of(self.volume).as_json(), "orientation": self.volume.orientation},
-            "atlas": {**self.atlas.record, "given": self.atlas_given},
-            "identity": self.identity,
-        }
-        if faults and not self.keep_poor:
-            write_json(self.out / REJECTED, found)
-            raise RegistrationError(
-                f"the registration is beyond use: {'; '.join(faults)}. Look at {self.out / 'overlay.png'}: a wrong "
-                "voxel size or channel shows there. If it is right all the same, repeat the command with --keep-poor"
-                + _seen_too(map(Finding.from_json, checked["findings"]))
-            )
-        remove(self.out / REJECTED)
-        write_json(self.out / QUALITY, found)
+        labels, channel = open_ome_zarr(self.out / LABELS), self.volume.channels[self.channel]
+        overlay_png(self.volume, channel, labels, self.out / "overlay.png", colours, marks=marks)
+
+    @cached_property
+    def _checked(self) -> Mapping[str, Any]:
+        """What the first step found."""
+        facts: Mapping[str, Any] = read_json(self.work / "check" / "all.json")["facts"]
+        return facts
+
+    @cached_property
+    def _template(self) -> Template:
+        return Template(self.atlas.template, self.atlas.space)
+
+    @cached_property
+    def _halves(self) -> Halves:
+        brain, sides = self.atlas.annotation > 0, self.atlas.hemispheres
+        return Halves(brain & (sides == LEFT), brain & (sides == RIGHT), self.atlas.space, self.atlas.orientation)
 
     def _prepared(self) -> Prepared:
-        """The brain as ANTs sees it."""
+        """The brain as it is registered."""
         stored = self.volume.levels[self.level]
         image = self.volume.read(Box.of_shape(stored.shape), self.level, self.channel)
         atlas = self.atlas
@@ -196,20 +250,36 @@ class Job:
             brain_um3=self._brain_um3,
         )
 
+    def _located(self, sample: Prepared) -> Located:
+        return locate(sample, self._template, self._halves, self.declared)
+
     @property
     def _brain_um3(self) -> float:
         """Volume of the atlas' brain."""
-        return float(np.count_nonzero(self.atlas.annotation) * np.prod(self.atlas.space.spacing_um))
+        return float(self._halves.voxels * np.prod(self.atlas.space.spacing_um))
+
+    @property
+    def _brain_edges_um(self) -> tuple[float, float, float]:
+        """Edges of the box around the atlas' brain."""
+        where = self._halves.left | self._halves.right
+        lines = (np.flatnonzero(where.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))
+        return um3(
+            (line[-1] - line[0] + 1) * step for line, step in zip(lines, self.atlas.space.spacing_um, strict=True)
+        )
 
     def _orientation_check(self, sample: Prepared) -> OrientationCheck:
+        window, space = boxed(sample)
         return check_orientation_fit(
-            sample.back.apply(sample.brain),
-            sample.sample_grid,
+            sample.back.apply(window),
+            VoxelSpace(um3(sample.back.reorder(space.spacing_um))),
             self.orientation,
-            template=self.atlas.template,
-            template_space=self.atlas.space,
+            template=self._template,
             atlas_orientation=self.atlas.orientation,
         )
+
+    def _mask(self, name: str) -> npt.NDArray[np.bool_]:
+        stored = open_ome_zarr(self.out / name)
+        return stored.read(Box.of_shape(stored.shape)).astype(np.bool_)
 
     def _write_on_grid(self, name: str, channel: str, voxels: npt.NDArray[Any], grid: VoxelSpace) -> None:
         shape: Index3 = index3(voxels.shape)
@@ -226,19 +296,20 @@ class Job:
         volume.write(Box.of_shape(shape), voxels)
 
 
-def _wrong_orientation(found: OrientationCheck) -> str:
-    best = found.better[0]
-    also = f" or {' or '.join(found.better[1:])} (this atlas cannot tell left from right)" if found.better[1:] else ""
-    return (
-        f"the orientation {found.declared} looks wrong: the brain fits the atlas clearly better with {best}{also}, "
-        f"correlation {found.scores[best]:.2f} against {found.scores[found.declared]:.2f}. Give --orientation {best}; "
-        f"if you know that {found.declared} is right, repeat with --trust-orientation"
-    )
-
-
-def _seen_too(findings: Iterable[Finding]) -> str:
-    """What was noticed of an image that is refused: it may be the reason."""
-    return "".join(f". Of the image: {finding.text}" for finding in findings)
+def _of_orientation(found: OrientationCheck) -> Iterator[Finding]:
+    """What the check of the orientation leaves open."""
+    if found.better:
+        yield Finding(
+            Grade.DOUBTFUL,
+            f"the orientation {found.declared} was trusted, but the image fits the atlas clearly better as "
+            f"{' or '.join(found.better)}",
+        )
+    elif not found.is_credible:
+        yield Finding(
+            Grade.DOUBTFUL,
+            f"the orientation {found.declared} could not be checked: the image is not much like the atlas anywhere "
+            f"(best correlation {max(found.scores.values()):.2f}). Look at the overlay",
+        )
 
 
 def _unit(rgb: tuple[int, int, int]) -> tuple[float, float, float]:

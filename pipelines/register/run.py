@@ -6,6 +6,7 @@ landmarks where the user has them. Output folder:
     sample_to_atlas.zarr, atlas_to_sample.zarr   smooth maps in um
     ants/                                        ANTs' own transform files
     labels.ome.zarr                              region ids in the sample's own axes, at the atlas' resolution
+    imaged.ome.zarr                              where the image shows the brain, on the same grid
     excluded.ome.zarr                            the damaged tissue on the same grid, where there is any
     quality.json, overlay.png                    whether to believe it
 
@@ -30,12 +31,15 @@ from volumetric.atlas.registered import ATLAS_TO_SAMPLE, LABELS, QUALITY, SAMPLE
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
+from volumetric.geometry.voxel_size import check_voxel_size
+from volumetric.registration import preflight
 from volumetric.registration.ants import RECIPES
+from volumetric.registration.imaged import Part
 from volumetric.registration.register import FINEST
 from volumetric.storage.provenance import files_identity
 from volumetric.storage.volume import Volume
 
-VERSION = 4
+VERSION = 5
 ANTS_BYTES = 400 * 2**20
 ANTS_BYTES_PER_VOXEL = 410
 """Peak memory of the child process: its libraries, and a voxel it works on (measured with 0.16 and 1.2 Mvoxel)."""
@@ -53,6 +57,7 @@ class Config(Settings):
     """What changes the registration, and how its checks are taken.
 
     Args:
+        imaged: which part of the brain the image shows; found where it is not given.
         exclude_mask: an image of the volume's extent, not 0 where tissue is damaged.
         landmarks: a CSV of places in sample and atlas, by which the maps are corrected.
         trust_orientation: go on where another orientation fits clearly better.
@@ -62,6 +67,7 @@ class Config(Settings):
     atlas: str
     channel: str | None = None
     preset: Preset = "standard"
+    imaged: Part | None = None
     exclude_mask: Path | None = None
     landmarks: Path | None = None
     trust_orientation: bool = False
@@ -77,12 +83,15 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
     """The work of registering a volume to an atlas; raises `InputError` for a mask or landmarks that do not fit."""
     channel = volume.channel_index(config.channel)
     content = {"channel": volume.channels[channel], "preset": config.preset, "orientation": volume.orientation}
+    content["imaged"] = config.imaged
     inputs = {"volume": volume.fingerprint(), "atlas": atlas.identity}
     if volume.orientation is None:
         raise InputError(
             "the orientation is missing: give --orientation with three letters, the side of the animal on which the "
             "slices, rows and columns start, for example psl (posterior, superior, left)"
         )
+    check_voxel_size(volume.space.spacing_um)
+    preflight.refuse_frame(volume.space.extent_um(volume.shape), atlas.space.extent_um(atlas.shape))
     exclusion = landmarks = None
     if config.exclude_mask is not None:
         exclusion, inputs["exclude_mask"] = read_exclusion(config.exclude_mask, volume)
@@ -97,6 +106,7 @@ def plan(volume: Volume, atlas: Atlas, out: Path, work: Path, config: Config) ->
         atlas_given=config.atlas,
         preset=config.preset,
         orientation=volume.orientation,
+        declared=config.imaged,
         exclusion=exclusion,
         landmarks=landmarks,
         trust_orientation=config.trust_orientation,

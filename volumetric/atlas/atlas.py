@@ -14,7 +14,7 @@ from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.errors import InputError
 from volumetric.findings import Finding
 from volumetric.geometry.interpolate import nearest
-from volumetric.geometry.orientation import check_orientation
+from volumetric.geometry.orientation import Side, check_orientation
 from volumetric.geometry.space import VoxelSpace, um3
 
 
@@ -99,6 +99,15 @@ class Atlas:
             raise InputError(f"the scale of an atlas must be positive, got {scale}")
         spacing = um3(s * scale for s in self.space.spacing_um)
         return replace(self, name=f"{self.name} x {scale:g}", space=VoxelSpace(spacing))
+
+    def only(self, side: Side) -> Atlas:
+        """The same atlas with regions on one side alone; other voxels have neither region nor side."""
+        if side == "both":
+            return self
+        kept = self.hemispheres == (LEFT if side == "left" else RIGHT)
+        return replace(
+            self, annotation=np.where(kept, self.annotation, 0), hemispheres=np.where(kept, self.hemispheres, 0)
+        )
 
     def lookup(self, points_um: npt.NDArray[np.float64]) -> tuple[RegionIds, npt.NDArray[np.uint8]]:
         """Region id and hemisphere of (n, 3) atlas points in um, nearest voxel; 0 outside the array."""

@@ -15,9 +15,11 @@ import pandas as pd
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.expected import expected_counts
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.sides import LEFT, RIGHT
 from volumetric.atlas.tally import place, tally_placed
 from volumetric.errors import InputError
 from volumetric.geometry.field_of_view import FieldOfView
+from volumetric.geometry.orientation import Side
 from volumetric.geometry.transform import SmoothMap
 from volumetric.points.expected import CountModel
 
@@ -62,6 +64,7 @@ def measure_extent(
     atlas_to_sample: SmoothMap,
     field_of_view: FieldOfView,
     seen: npt.NDArray[np.bool_] | None = None,
+    side: Side = "both",
 ) -> Extent:
     """Volumes in the sample and the imaged share of the atlas.
 
@@ -76,6 +79,7 @@ def measure_extent(
         atlas_to_sample: um to um.
         field_of_view: what was imaged and is not excluded, sample um.
         seen: (Z, Y, X), the atlas voxels in which cells were found.
+        side: the side that is counted, where the other was not imaged.
 
     Raises `InputError` where the map's grid is not the atlas' own.
     """
@@ -91,6 +95,8 @@ def measure_extent(
     if seen is not None:
         empty = tally_placed(atlas.ontology, placed[imaged]).ravel() == 0
         imaged |= seen.flat[inside] & empty[placed]
+    if side != "both":
+        imaged &= atlas.hemispheres.flat[inside] == (LEFT if side == "left" else RIGHT)
     volumes = np.abs(atlas_to_sample.jacobian_on_grid().flat[inside[imaged]]) * atlas.space.voxel_volume_mm3
     own = np.zeros(2 * len(atlas.ontology.ids))
     own += np.bincount(placed[imaged], weights=volumes, minlength=len(own))

@@ -1,10 +1,11 @@
 """A registered brain, opened again: where its points lie in the atlas, and the atlas' regions in it.
 
     R/sample_to_atlas.zarr, R/atlas_to_sample.zarr   the maps
+    R/imaged.ome.zarr                                where the image shows the brain
     R/excluded.ome.zarr                              damaged tissue, where there is any
     R/quality.json                                   which volume, which atlas, which run
 
-All four carry the identity of the run that wrote them and are refused in any other company.
+All carry the identity of the run that wrote them and are refused in any other company.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from volumetric.atlas.loader import load_atlas
 from volumetric.errors import InputError
 from volumetric.geometry.box import Box
 from volumetric.geometry.field_of_view import Exclusion, FieldOfView
+from volumetric.geometry.orientation import Side
 from volumetric.geometry.space import Points
 from volumetric.geometry.transform import SmoothMap
 from volumetric.storage.atomic import read_json
@@ -31,7 +33,8 @@ from volumetric.storage.transforms import read_map
 from volumetric.storage.volume_record import VolumeRecord
 
 SAMPLE_TO_ATLAS, ATLAS_TO_SAMPLE = "sample_to_atlas.zarr", "atlas_to_sample.zarr"
-LABELS, EXCLUDED, QUALITY = "labels.ome.zarr", "excluded.ome.zarr", "quality.json"
+LABELS, IMAGED, EXCLUDED = "labels.ome.zarr", "imaged.ome.zarr", "excluded.ome.zarr"
+QUALITY = "quality.json"
 
 
 def read_quality(registration: Path) -> dict[str, Any]:
@@ -116,9 +119,20 @@ class RegisteredBrain:
         """What was registered."""
         return VolumeRecord.from_json(self.quality["volume"])
 
+    @property
+    def side(self) -> Side:
+        """The side of the brain that was imaged; both, where that is not known."""
+        side: Side = self.quality.get("imaged_side", "both")
+        return side
+
+    @cached_property
+    def counted(self) -> Atlas:
+        """The atlas with the regions that can be counted: those of the side that was imaged."""
+        return self.atlas.only(self.side)
+
     @cached_property
     def field_of_view(self) -> FieldOfView:
-        """The imaged part of the sample, less what the user excluded."""
+        """Where the sample was imaged and shows the brain, less what the user excluded."""
         return FieldOfView.of_image(self.volume.shape, self.volume.space, self._exclusion())
 
     def to_atlas(self, points_um: npt.ArrayLike) -> Points:
@@ -130,13 +144,27 @@ class RegisteredBrain:
         return self.atlas_to_sample(points_um)
 
     def assign(self, points_um: npt.ArrayLike) -> Assignment:
-        """Region, hemisphere and atlas position of (n, 3) um of the image; excluded tissue has no region."""
-        return assign(points_um, self.sample_to_atlas, self.atlas, self.field_of_view.exclusion)
+        """Region, hemisphere and atlas position of (n, 3) um of the image.
+
+        What is excluded, does not show the brain or lies on a side that was not imaged has no region.
+        """
+        return assign(points_um, self.sample_to_atlas, self.counted, self.field_of_view.exclusion)
 
     def _exclusion(self) -> Exclusion | None:
-        if not (self.folder / EXCLUDED).exists():
+        """What of the image is left out: excluded, or without brain."""
+        parts = []
+        if "imaged" in self.quality:
+            seen = self._mask(IMAGED)
+            parts.append(Exclusion(~seen.mask, seen.grid))
+        if (self.folder / EXCLUDED).exists():
+            parts.append(self._mask(EXCLUDED))
+        if not parts:
             return None
-        stored = open_ome_zarr(self.folder / EXCLUDED)
+        return Exclusion(np.logical_or.reduce([part.mask for part in parts]), parts[0].grid)
+
+    def _mask(self, name: str) -> Exclusion:
+        """A mask of the folder; raises `InputError` where it is missing or of another run."""
+        stored = open_ome_zarr(self.folder / name)
         if stored.identity != self.identity:
             raise InputError(f"{stored.path} belongs to another registration than {self.folder}")
         return Exclusion(stored.read(Box.of_shape(stored.shape)).astype(np.bool_), stored.space)

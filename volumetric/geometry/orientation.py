@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ AXES = ("ap", "si", "lr")
 
 SIDES = {"a": "anterior", "p": "posterior", "s": "superior", "i": "inferior", "l": "left", "r": "right"}
 OPPOSITE = dict(zip("apsilr", "paisrl", strict=True))
+
+Side = Literal["left", "right", "both"]
+"""Of a brain."""
 
 ORIENTATIONS = tuple("".join(letters) for axes in permutations(AXES) for letters in product(*axes))
 """All 48 valid orientations."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import linalg, ndimage
 
 from volumetric.geometry.space import Points, VoxelSpace
+from volumetric.registration.view import View
 
 Image = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
@@ -35,11 +36,8 @@ class Fitted:
 
 
 def fit_affine(
-    window: Image,
-    weight: npt.NDArray[np.bool_],
-    space: VoxelSpace,
-    template: Image,
-    template_space: VoxelSpace,
+    window: View,
+    template: View,
     start: Matrix,
     *,
     hold: float,
@@ -47,17 +45,16 @@ def fit_affine(
     """The affine map through which the template correlates best with the window.
 
     Args:
-        window: (Z, Y, X) float32, turned as the atlas.
-        weight: bool, the same shape: the voxels that are compared.
-        space: of its voxels, um.
-        template: (Z, Y, X) float32, 0 beyond it.
-        template_space: of its voxels, um.
+        window: turned as the atlas; voxels that count are compared.
+        template: the atlas; empty beyond its array.
         start: (3, 4), a first guess, from atlas um to the window's um.
         hold: loss of correlation that a stretch or shear by a tenth is worth.
     """
-    at = space.to_um(np.argwhere(weight))
-    problem = _Problem(at - at.mean(axis=0), window[weight].astype(np.float64), template, template_space, hold)
-    linear = np.linalg.inv(start[:, :3])
+    compared = window.weight > 0
+    at = window.space.to_um(np.argwhere(compared))
+    values = window.image[compared].astype(np.float64)
+    problem = _Problem(at - at.mean(axis=0), values, template.image, template.space, hold)
+    linear: Matrix = np.linalg.inv(start[:, :3]).astype(np.float64)
     middle = linear @ (at.mean(axis=0) - start[:, 3])
     state = problem.at(linear, middle)
     for _ in range(STEPS):

@@ -1,7 +1,7 @@
 """ANTs, and nothing else of the library imports it: the deformable part of a registration, in a process of its own.
 
 `python -m volumetric.registration.ants FOLDER` reads `job.json`, `fixed.npy`, `moving.npy` and, where part of the brain
-is damaged or was not imaged, `moving_mask.npy` (0 there) from FOLDER, and leaves `warp.npy` and `inverse_warp.npy` there;
+is damaged or was not imaged, `moving_mask.npy` (0 there) from FOLDER, and leaves `warp.npy` and `inverse_warp.npy`.
 ANTs' own files go to the folder that `job.json` names.
 
 ANTs thinks x, y, z in millimetres, the library z, y, x in um. Both directions of that flip are in this file:

@@ -13,13 +13,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from volumetric.geometry.orientation import OPPOSITE
+from volumetric.geometry.orientation import OPPOSITE, Side
 from volumetric.geometry.space import VoxelSpace
 from volumetric.registration.placement import Placement
 
 Mask = npt.NDArray[np.bool_]
 Part = Literal["whole", "left", "right", "part"]
-Side = Literal["left", "right", "both"]
 
 WHOLE_SHARE = 0.9
 """Of the atlas' brain, inside the image from which on the brain is called whole: brains lose their bulbs."""
@@ -28,16 +27,31 @@ HALF_SHARE, OTHER_SHARE = 0.75, 0.3
 """Of the imaged side, at least, and of the other one, at most, for one half: knives do not follow the midline."""
 
 CUT_AREA = 0.2
-"""Of the largest cross-section, on an end of the tissue: the brain stem and the bulbs of a whole brain leave up to 0.22."""
+"""Of the largest cross-section, on an end of the tissue: stem and bulbs of a whole brain leave up to 0.22."""
 
 CUT_BEYOND = 0.03
-"""Of the atlas' brain, beyond an end of the tissue: where the brain just ends, its place is off by half a coarse voxel."""
+"""Of the atlas' brain, beyond an end of the tissue: where the brain ends, its place is off by half a coarse voxel."""
 
 CUT_DEPTH_UM = 500.0
 """From the last tissue within which the largest cross-section is taken: knives and masks are not exact."""
 
 TILT = 0.15
 """Slope of a cut against the image's axes up to which the blank wedge before it is left out."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The brain of an atlas: (Z, Y, X) bool of its two sides, where their voxels lie, and their orientation."""
+
+    left: Mask
+    right: Mask
+    space: VoxelSpace
+    orientation: str
+
+    @property
+    def voxels(self) -> int:
+        """Of both."""
+        return int(self.left.sum() + self.right.sum())
 
 
 @dataclass(frozen=True)
@@ -67,39 +81,28 @@ class Imaged:
     mask: Mask
 
 
-def imaged_part(
-    tissue: Mask,
-    space: VoxelSpace,
-    placement: Placement,
-    *,
-    orientation: str,
-    left: Mask,
-    right: Mask,
-    atlas_space: VoxelSpace,
-) -> Imaged:
+def imaged_part(tissue: Mask, space: VoxelSpace, placement: Placement, halves: Halves) -> Imaged:
     """Find what part of a brain an image shows.
 
     Args:
         tissue: (Z, Y, X) bool, turned as the atlas.
         space: of its voxels, um.
         placement: of the box around the tissue in the atlas.
-        orientation: of the atlas, three letters.
-        left, right: (Z, Y, X) bool, the two sides of the atlas' brain.
-        atlas_space: of its voxels, um.
+        halves: of the atlas.
     """
     mask = np.ones(tissue.shape, dtype=np.bool_)
     cuts = []
-    for axis, at_end, beyond in _beyond(placement, left | right, atlas_space):
+    for axis, at_end, beyond in _beyond(placement, halves.left | halves.right, halves.space):
         areas = tissue.sum(axis=tuple(other for other in range(3) if other != axis))
         ends = np.flatnonzero(areas)
         depth = max(1, round(CUT_DEPTH_UM / space.spacing_um[axis]))
         last = areas[ends[-1] + 1 - depth : ends[-1] + 1] if at_end else areas[ends[0] : ends[0] + depth]
         if beyond < CUT_BEYOND or last.max() < CUT_AREA * areas.max():
             continue
-        letter = orientation[axis]
+        letter = halves.orientation[axis]
         cuts.append(Cut(OPPOSITE[letter] if at_end else letter, beyond))
         mask &= ~_behind(tissue, axis, at_end)
-    shares = (_share(left, placement, atlas_space), _share(right, placement, atlas_space))
+    shares = (_share(halves.left, placement, halves.space), _share(halves.right, placement, halves.space))
     part, side = _named(*shares)
     return Imaged(part, side, shares, tuple(cuts), mask)
 
@@ -129,7 +132,7 @@ def _named(left: float, right: float) -> tuple[Part, Side]:
 
 
 def _positions(atlas_space: VoxelSpace, shape: tuple[int, ...], axis: int) -> npt.NDArray[np.float64]:
-    return atlas_space.origin_um[axis] + atlas_space.spacing_um[axis] * np.arange(shape[axis])
+    return atlas_space.origin_um[axis] + atlas_space.spacing_um[axis] * np.arange(shape[axis], dtype=np.float64)
 
 
 def _share(of: Mask, placement: Placement, atlas_space: VoxelSpace) -> float:

@@ -6,7 +6,7 @@ structures inside count as much as the outline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -73,10 +73,9 @@ def fit_linear(
     coarse = coarse or Template(template, atlas_space)
     affine = (placement or coarse.place(*boxed(sample))).affine
     window, grid = resample(*boxed(sample), um3((coarse.step_um,) * 3))
-    everywhere = np.ones(window.shape, dtype=np.float32)
-    affine = _smoothly(
-        View(window, everywhere, grid), View(coarse.image, np.ones_like(coarse.image), coarse.space), affine
-    ).affine
+    window_view = View(window, np.ones_like(window), grid)
+    coarse_view = View(coarse.image, np.ones_like(coarse.image), coarse.space)
+    affine = _smoothly(window_view, coarse_view, affine).affine
     step = um3(max(coarse.step_um / 2, spacing) for spacing in atlas_space.spacing_um)
     view, seen = template_view(template, atlas_space, step), sample_view(sample.at(step))
     around = ndimage.binary_dilation(sample.at(step).mask, iterations=AROUND) & (seen.weight > 0)
@@ -88,13 +87,6 @@ def _smoothly(window: View, template: View, affine: npt.NDArray[np.float64]) -> 
     """The affine map fitted to smooth images, then to sharper ones."""
     fitted = Fitted(affine, 0.0)
     for sigma in SIGMAS:
-        fitted = fit_affine(
-            ndimage.gaussian_filter(window.image, sigma),
-            window.weight > 0,
-            window.space,
-            ndimage.gaussian_filter(template.image, sigma),
-            template.space,
-            fitted.affine,
-            hold=HOLD,
-        )
+        one, other = (replace(view, image=ndimage.gaussian_filter(view.image, sigma)) for view in (window, template))
+        fitted = fit_affine(one, other, fitted.affine, hold=HOLD)
     return fitted

@@ -2,7 +2,8 @@
 
 The image is a window: beyond it nothing is known, so that a half or a slab is found where it belongs and is not
 stretched over a whole brain. The figure is the normalised cross-correlation at every shift, by Fourier transforms
-(Lewis, Vision Interface 1995), at some scales: sample and atlas differ in size by some per cent, or a voxel size is wrong.
+(Lewis, Vision Interface 1995), at some scales: sample and atlas differ in size by some per cent, or a voxel size is
+wrong.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ APART = 3
 """Voxels between a best place and its rival."""
 
 SEEN_SPREAD = 0.25
-"""Least standard deviation of the template under the window, in parts of the whole template's: empty space fits nothing."""
+"""Least standard deviation of the template under the window, in the whole template's: empty space fits nothing."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from volumetric.findings import Finding, Grade
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 
@@ -17,6 +20,14 @@ NCC_DOUBTFUL = 0.15
 FOLDING_USELESS = 0.01
 CONSISTENCY_DOUBTFUL_VOX, CONSISTENCY_USELESS_VOX = 0.5, 2.0
 """A mouse brain and the phantoms reach an overlap of 0.95, a correlation of 0.5, no folding and 0.02 voxels."""
+
+SAID = {
+    "mask_dice": "tissue and atlas overlap by {:.2f} (Dice) only",
+    "ncc_in_mask": "the brain and the template hardly correlate ({:.2f})",
+    "folding_fraction": "the map folds in {:.2%} of the brain",
+    "inverse_consistency_um": "the two maps disagree by {:.1f} um",
+}
+"""Of a figure that is not good."""
 
 
 def ncc_in_mask(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> float:
@@ -78,8 +89,8 @@ class Figures:
     inverse_consistency_um: float
 
 
-def judge(figures: Figures, voxel_um: float) -> tuple[list[str], list[str]]:
-    """What is doubtful and what is beyond use in a registration, in words.
+def judge(figures: Figures, voxel_um: float) -> Iterator[Finding]:
+    """What is doubtful and what is beyond use in a registration.
 
     The correlation only raises doubt: another stain may show the same anatomy in other tones.
 
@@ -87,30 +98,26 @@ def judge(figures: Figures, voxel_um: float) -> tuple[list[str], list[str]]:
         figures: as measured.
         voxel_um: edge of an atlas voxel.
     """
+    for figure, grade in grades(figures, voxel_um).items():
+        if grade not in (None, Grade.GOOD):
+            yield Finding(grade, SAID[figure].format(getattr(figures, figure)))
+
+
+def grades(figures: Figures, voxel_um: float) -> dict[str, Grade | None]:
+    """What each figure means alone, by its name; None where there was nothing to measure."""
     consistency = figures.inverse_consistency_um / voxel_um
-    dice, ncc, folding = figures.mask_dice, figures.ncc_in_mask, figures.folding_fraction
-    findings = (
-        (
-            dice < DICE_DOUBTFUL,
-            dice < DICE_USELESS,
-            f"tissue and atlas overlap by {dice:.2f} (Dice) only",
-        ),
-        (
-            ncc < NCC_DOUBTFUL,
-            False,
-            f"the brain and the template hardly correlate ({ncc:.2f})",
-        ),
-        (
-            folding > 0,
-            folding > FOLDING_USELESS,
-            f"the map folds in {folding:.2%} of the brain",
-        ),
-        (
-            consistency > CONSISTENCY_DOUBTFUL_VOX,
-            consistency > CONSISTENCY_USELESS_VOX,
-            f"the two maps disagree by {consistency:.1f} atlas voxels",
-        ),
-    )
-    doubts = [words for doubtful, useless, words in findings if doubtful and not useless]
-    faults = [words for _, useless, words in findings if useless]
-    return doubts, faults
+    return {
+        "mask_dice": _grade(-figures.mask_dice, -DICE_DOUBTFUL, -DICE_USELESS),
+        "ncc_in_mask": _grade(-figures.ncc_in_mask, -NCC_DOUBTFUL, math.inf),
+        "folding_fraction": _grade(figures.folding_fraction, 0.0, FOLDING_USELESS),
+        "inverse_consistency_um": _grade(consistency, CONSISTENCY_DOUBTFUL_VOX, CONSISTENCY_USELESS_VOX),
+    }
+
+
+def _grade(value: float, doubtful: float, unusable: float) -> Grade | None:
+    """By limits that are exceeded; larger is worse."""
+    if math.isnan(value):
+        return None
+    if value > unusable:
+        return Grade.UNUSABLE
+    return Grade.DOUBTFUL if value > doubtful else Grade.GOOD

@@ -147,8 +147,8 @@ class _Line:
             lambda image: _smooth(known * image, TONE),
             (np.ones_like(fixed), fixed, seen, fixed**2, seen**2, fixed * seen),
         )
-        share = np.maximum(share, FLAT)
-        mean, mean_seen, square, square_seen, product = (part / share for part in sums)
+        share = np.maximum(share, FLAT, dtype=np.float32)
+        mean, mean_seen, square, square_seen, product = (np.divide(part, share, dtype=np.float32) for part in sums)
         covariance = product - mean * mean_seen
         slope = covariance / (square_seen - mean_seen**2 + FLAT)
         residual = fixed - mean - slope * (seen - mean_seen)
