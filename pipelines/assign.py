@@ -26,6 +26,7 @@ from volumetric.atlas.registered import RegisteredBrain
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import VolumetricError
+from volumetric.findings import Finding, Grade
 from volumetric.points.expected import CountModel
 from volumetric.points.table import COUNTS
 from volumetric.storage.cells import CellsSource, DetectedCells, open_cells
@@ -33,8 +34,11 @@ from volumetric.storage.cells.places import Unit
 from volumetric.storage.tables import iterate_arrow, table_metadata, write_csv, write_pieces
 from volumetric.storage.volume_record import VolumeRecord, refuse_other
 
-VERSION = 3
+VERSION = 4
 PIECE_ROWS = 250_000
+MANY_LEFT_OUT, MANY_OUTSIDE = 0.05, 0.3
+"""Shares of all cells from which those without a region are a doubt."""
+
 BYTES_PER_ATLAS_VOXEL = 120
 """Both maps on their grids, labels and masks: an upper estimate from their types, not measured."""
 
@@ -82,14 +86,18 @@ class Job:
     def cells(self) -> Mapping[str, Any]:
         """Write the cells with their regions."""
         told = {"identity": self.identity, **self.found.metadata}
-        rows = write_pieces(self.out / "cells.parquet", self._assigned(), told)
-        return {"cells": rows}
+        left_out: list[int] = []
+        rows = write_pieces(self.out / "cells.parquet", self._assigned(left_out), told)
+        return {"cells": rows, "left_out": sum(left_out)}
 
-    def _assigned(self) -> Iterator[pa.Table]:
+    def _assigned(self, left_out: list[int]) -> Iterator[pa.Table]:
+        """The cells with their regions; how many of each piece lie where nothing is counted is added to a list."""
         acronyms = Acronyms.of(self.atlas.ontology)
         for piece in self.found.pieces(PIECE_ROWS):
             places = np.column_stack([piece[f"{axis}_um"].to_numpy() for axis in "zyx"])
-            yield with_regions(piece, self._brain.assign(places), acronyms)
+            assigned = self._brain.assign(places)
+            left_out.append(int(np.count_nonzero(assigned.left_out)))
+            yield with_regions(piece, assigned, acronyms)
 
     def regions(self) -> Mapping[str, Any]:
         """Write the table of regions; returns the sums, which reconcile or the step fails."""
@@ -181,6 +189,30 @@ def _plan(found: CellsSource, registration: Path, atlas: Atlas, out: Path, ident
         outputs=outputs,
         held_bytes=held_bytes(atlas.annotation.size),
     )
+
+
+def findings(facts: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """What was noticed when cells got regions; `facts` of its ledger, by pass."""
+    total, left_out = facts["regions"]["total"], facts["cells"]["left_out"]
+    beyond = facts["regions"]["outside"] - left_out
+    told = []
+    if left_out:
+        told.append(
+            Finding(
+                Grade.DOUBTFUL if left_out > MANY_LEFT_OUT * total else Grade.GOOD,
+                f"{left_out:,} of {total:,} cells lie where nothing is counted, because the registered channel shows "
+                "no brain there or the place is excluded: they are in no region",
+            )
+        )
+    if beyond > MANY_OUTSIDE * total:
+        told.append(
+            Finding(
+                Grade.DOUBTFUL,
+                f"{beyond:,} of {total:,} cells lie outside the atlas' brain: are they cells, and does the atlas lie "
+                "on the brain? Look at the overlay and at the places of cells",
+            )
+        )
+    return told
 
 
 def costs(atlas_voxels: int) -> Mapping[str, Cost]:

@@ -23,10 +23,13 @@ from pipelines import assign, detect, overview, register
 from pipelines.config import Resources, Settings, make
 from pipelines.report import write_report
 from pipelines.stage import Stage
+from pipelines.verdict import print_notes, print_verdict
 from pipelines.volume import converted, in_place
 from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.errors import InputError
+from volumetric.findings import Finding, Grade, Verdict
+from volumetric.registration.imaged import Part
 from volumetric.storage.atomic import read_json, write_json
 from volumetric.storage.ngff import is_zarr
 from volumetric.storage.omezarr import look_at_zarr, set_orientation
@@ -49,6 +52,7 @@ class Config(Settings):
     signal: str | None = None
     register_on: str | None = None
     preset: register.Preset = "standard"
+    imaged: Part | None = None
     exclude_mask: Path | None = None
     landmarks: Path | None = None
     trust_orientation: bool = False
@@ -118,6 +122,7 @@ def prepare(
         atlas=config.atlas,
         channel=inputs.register_channel,
         preset=config.preset,
+        imaged=config.imaged,
         exclude_mask=config.exclude_mask,
         landmarks=config.landmarks,
         trust_orientation=config.trust_orientation,
@@ -198,17 +203,18 @@ def _record(job: Job, resources: Resources) -> dict[str, Any]:
     reports = {stage.plan.stage: stage.ledger.report() for stage in job.stages}
     counted: Mapping[str, Any] = job.stages[-1].ledger.facts()["regions"]
     signal, other = job.inputs.signal, job.inputs.register_on
-    reason = detect.too_coarse(signal)
-    quality = read_json(job.run.registration / "quality.json")
+    verdict = _verdict(job)
     return {
+        "verdict": verdict.grade.value,
+        "findings": [finding.as_json() for finding in verdict.findings],
+        "warnings": list(verdict.doubts),
         "version": versions()["volumetric"],
         "command": shlex.join(["volumetric", *sys.argv[1:]]),
         "config": {**job.config.model_dump(mode="json"), "run": resources.model_dump(mode="json")},
         "inputs": {stage.plan.stage: dict(stage.plan.inputs) for stage in job.stages},
         "stages": reports,
         "cells": dict(counted),
-        "warnings": list(job.inputs.warnings) + ([reason] if reason else []) + list(quality["warnings"]),
-        "too_coarse": reason is not None,
+        "too_coarse": detect.too_coarse(signal) is not None,
         "volume": {
             "path": _relative(signal.path, job.run.path),
             "signal": job.inputs.signal_channel,
@@ -230,6 +236,20 @@ def _record(job: Job, resources: Resources) -> dict[str, Any]:
     }
 
 
+def _verdict(job: Job) -> Verdict:
+    """Of all that was noticed of the images, the registration and the cells."""
+    facts = {stage.plan.stage: stage.ledger.facts() for stage in job.stages}
+    registration = read_json(job.run.registration / "quality.json")
+    return Verdict.of(
+        (
+            *(Finding(Grade.DOUBTFUL, warning) for warning in job.inputs.warnings),
+            *map(Finding.from_json, registration["findings"]),
+            *detect.findings(job.inputs.signal, facts["detect"]),
+            *assign.findings(facts["assign"]),
+        )
+    )
+
+
 def _relative(path: Path, run: Path) -> str:
     """A path inside the run folder as relative to it, so that the folder can be moved; others as they are."""
     whole, folder = path.absolute(), run.absolute()
@@ -237,15 +257,15 @@ def _relative(path: Path, run: Path) -> str:
 
 
 def _print_summary(run: RunFolder, record: Mapping[str, Any], console: Console) -> None:
-    cells = record["cells"]
-    style = "bold red" if record["too_coarse"] else "bold"
+    cells, verdict = record["cells"], Verdict.from_json(record["findings"])
+    print_verdict(verdict, console)
+    style = "bold red" if verdict.grade is Grade.UNUSABLE else "bold"
     console.print(
         f"[{style}]{cells['total']:,}[/] cells, [{style}]{cells['in_atlas']:,}[/] of them in atlas regions, "
         f"[{style}]{cells['outside']:,}[/] outside",
         highlight=False,
     )
-    for warning in record["warnings"]:
-        console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
+    print_notes(verdict, console)
     seconds = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in record["stages"].items())
     for line in (seconds, f"report: {run.report}", f"tables: {run.regions}, {run.cells}"):
         console.print(line, highlight=False, soft_wrap=True)

@@ -59,6 +59,11 @@ class Verdict:
         ordered = tuple(sorted(unique.values(), key=lambda finding: -finding.grade.rank))
         return cls(ordered[0].grade if ordered else Grade.GOOD, ordered)
 
+    @classmethod
+    def from_json(cls, records: Iterable[Mapping[str, str]]) -> Verdict:
+        """Of stored findings."""
+        return cls.of(map(Finding.from_json, records))
+
     @property
     def doubts(self) -> tuple[str, ...]:
         """What speaks against the numbers, in words."""

@@ -48,6 +48,12 @@ AtlasDir = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
 Preset = Annotated[Literal["fast", "standard", "accurate"] | None, typer.Option(help="Registration effort.")]
+ImagedPart = Annotated[
+    Literal["whole", "left", "right", "part"] | None,
+    typer.Option(
+        "--imaged", help="What the image shows of the brain: whole, its left or right half, or a part. Default: found."
+    ),
+]
 ExcludeMask = Annotated[
     Path | None,
     typer.Option(help="An image of the volume's extent, not 0 where tissue is damaged: neither fitted nor counted."),

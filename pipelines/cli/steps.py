@@ -20,6 +20,7 @@ from pipelines.cli.options import (
     Device,
     DryRun,
     ExcludeMask,
+    ImagedPart,
     KeepPoor,
     LandmarksFile,
     Memory,
@@ -48,6 +49,7 @@ def register(
     orientation: Orientation = None,
     channel: Annotated[str | None, typer.Option(help="Channel to register on. Default: the first.")] = None,
     preset: Preset = None,
+    imaged: ImagedPart = None,
     exclude_mask: ExcludeMask = None,
     landmarks: LandmarksFile = None,
     trust_orientation: TrustOrientation = None,
@@ -75,6 +77,7 @@ def register(
         atlas=atlas,
         channel=channel,
         preset=preset,
+        imaged=imaged,
         exclude_mask=exclude_mask,
         landmarks=landmarks,
         trust_orientation=trust_orientation,
@@ -171,7 +174,9 @@ def assign(
         console.print(note, highlight=False, soft_wrap=True)
     stage = Stage(plan, out / ".work" / "assign")
     if go([stage], resources, dry_run):
-        found = stage.ledger.facts()["regions"]
+        facts = stage.ledger.facts()
+        found = facts["regions"]
+        warn(Verdict.of(command.findings(facts)).doubts)
         console.print(
             f"{found['total']:,} cells, {found['in_atlas']:,} of them in atlas regions, {found['outside']:,} outside; "
             f"wrote {out / 'cells.parquet'} and {out / 'regions.csv'}",

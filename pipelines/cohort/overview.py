@@ -25,6 +25,9 @@ ACROSS = 3
 """Pictures of brains in a row."""
 
 MOST_REGIONS = 40
+LONGEST_NAME = 46
+"""Letters beside the map."""
+
 _TITLE_IN, _ROW_IN, _FOOT_IN = 0.3, 0.15, 0.9
 _DECADES = 3
 """Of the colours, below the highest density."""
@@ -95,15 +98,19 @@ def density_table(brains: Sequence[Brain]) -> pd.DataFrame:
     most = set(cells.nlargest(MOST_REGIONS).index)
     shown = [region for region in level if region in most]
     density = {brain: table["density_per_mm3"].reindex(shown).to_numpy() for brain, table in tables.items()}
-    return pd.DataFrame(density, index=pd.Index(first["name"].reindex(shown), name="region"))
+    labels = [_label(str(first.at[region, "name"]), str(first.at[region, "acronym"])) for region in shown]
+    return pd.DataFrame(density, index=pd.Index(labels, name="region"))
+
+
+def _label(name: str, acronym: str) -> str:
+    """A region's name; its acronym in place of what is too long, so that no two are alike."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - len(acronym) - 2].rstrip()}… {acronym}"
 
 
 def _title(brain: Brain) -> str:
     record = read_json(brain.run.record)
     group = brain.row.others.get("group", "")
-    doubts = len(record["warnings"])
-    warned = f", {doubts} warning{'s' * (doubts != 1)}" if doubts else ""
-    return f"{brain.name}{f' ({group})' * bool(group)}: {record['cells']['in_atlas']:,} cells{warned}"
+    return f"{brain.name}{f' ({group})' * bool(group)}: {record['cells']['in_atlas']:,} cells, {record['verdict']}"
 
 
 def _density_map(axes: Axes, bar: Axes, table: pd.DataFrame) -> None:
@@ -116,7 +123,7 @@ def _density_map(axes: Axes, bar: Axes, table: pd.DataFrame) -> None:
     shown = np.where(density == 0, lowest, density)
     axes.set_facecolor("#dfe3e8")
     image = axes.imshow(shown, cmap="magma", norm=norm, aspect="auto", interpolation="nearest")
-    axes.set_yticks(range(len(table)), [str(name)[:46] for name in table.index], fontsize=6.5, color=INK)
+    axes.set_yticks(range(len(table)), list(table.index), fontsize=6.5, color=INK)
     axes.set_xticks(range(table.shape[1]), [str(name) for name in table.columns], fontsize=7, rotation=90, color=INK)
     axes.tick_params(length=0)
     for side in axes.spines.values():

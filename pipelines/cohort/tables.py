@@ -33,6 +33,7 @@ def summary(brain: Brain, out: Path) -> dict[str, Any]:
         "state": brain.state,
         **{"cells" if name == "total" else name: record.get("cells", {}).get(name) for name in COUNTS},
         **{name: quality.get(name) for name in JUDGED},
+        "verdict": record.get("verdict", ""),
         "seconds": round(sum(stage["seconds"] for stage in stages.values()), 1) if stages else None,
         "warnings": " | ".join(record.get("warnings", ())),
         "reason": " ".join(brain.reason.split()),
@@ -104,13 +105,15 @@ def print_plan(brains: Sequence[Brain], console: Console) -> None:
 
 def print_summary(brains: Sequence[Brain], out: Path, console: Console) -> None:
     """One table of all brains, and where to look."""
-    table = _table("brain", "state", "cells", "in atlas", "warnings", "seconds", "report")
+    table = _table("brain", "state", "verdict", "cells", "in atlas", "warnings", "seconds", "report")
     for brain in brains:
         row = summary(brain, out)
         told = row["warnings"].count(" | ") + 1 if row["warnings"] else 0
         figures = [row["cells"], row["in_atlas"], told, row["seconds"]] if brain.state == "done" else []
         texts = [f"{value:,.0f}" for value in figures] or [""] * 4
-        table.add_row(brain.name, _state(brain), *texts, str(brain.run.report) if brain.state == "done" else "")
+        table.add_row(
+            brain.name, _state(brain), row["verdict"], *texts, str(brain.run.report) if brain.state == "done" else ""
+        )
     console.print(table)
     console.print(f"table: {out / 'brains.csv'}", highlight=False, soft_wrap=True)
     if any(brain.state == "done" for brain in brains):
@@ -142,6 +145,6 @@ def _state(brain: Brain) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        right = name not in {"brain", "state", "report", "run folder"}
+        right = name not in {"brain", "state", "verdict", "report", "run folder"}
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     return table

@@ -25,12 +25,14 @@ from rich.console import Console
 from pipelines.config import Settings
 from pipelines.register.inputs import read_exclusion, read_landmarks
 from pipelines.register.job import Job
+from pipelines.verdict import print_notes, print_verdict
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.loader import load_atlas
 from volumetric.atlas.registered import ATLAS_TO_SAMPLE, LABELS, QUALITY, SAMPLE_TO_ATLAS, read_quality
 from volumetric.blocks.plan import Cost, Plan
 from volumetric.blocks.reduction import Reduction
 from volumetric.errors import InputError
+from volumetric.findings import Verdict
 from volumetric.geometry.voxel_size import check_voxel_size
 from volumetric.registration import preflight
 from volumetric.registration.ants import RECIPES
@@ -136,8 +138,10 @@ def costs(sample_voxels: int, atlas_voxels: int, preset: Preset) -> Mapping[str,
 
 
 def print_summary(out: Path, console: Console) -> None:
-    """Say how good the registration is and where its picture lies."""
+    """Say whether to believe the registration, how good it is and where its picture lies."""
     found = read_quality(out)
+    verdict = Verdict.from_json(found["findings"])
+    print_verdict(verdict, console)
     console.print(
         f"correlation with the template {_figure(found['ncc_in_mask'], '.2f')}, "
         f"overlap of the tissue {_figure(found['mask_dice'], '.2f')}, "
@@ -146,6 +150,7 @@ def print_summary(out: Path, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    print_notes(verdict, console)
     if found["excluded_share"]:
         console.print(f"excluded: {found['excluded_share']:.1%} of the tissue", highlight=False)
     if found["landmarks"]:
@@ -155,8 +160,6 @@ def print_summary(out: Path, console: Console) -> None:
             f"{errors['after_um']:.0f} um after it; {errors['left_out_um']:.0f} um where only the others correct",
             highlight=False,
         )
-    for warning in found["warnings"]:
-        console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
     if found["orientation_checked"] and not found["left_right_checked"]:
         console.print("this atlas is symmetric: no check can tell left from right", highlight=False)
     console.print(f"look at {out / 'overlay.png'} before you believe it", highlight=False, soft_wrap=True)

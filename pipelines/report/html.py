@@ -26,7 +26,9 @@ from pipelines.report.inputs import RunInputs, open_run
 from pipelines.report.picture import Picture, encode
 from pipelines.report.planes import overlay_figure
 from pipelines.report.regions import RegionRow, brain_total, region_rows, shown_depth, top_regions
+from pipelines.verdict import MEANING
 from pipelines.workspace import RunFolder
+from volumetric.findings import Verdict
 from volumetric.storage.atomic import write_text
 
 WIDTH_IN = 10.8
@@ -58,12 +60,14 @@ def write_report(run: RunFolder) -> Path:
     brain = find_brain(inputs.labels)
     alarm = bool(inputs.record.get("too_coarse", False))
     shown = views(inputs.orientation)
+    verdict = Verdict.from_json(inputs.record["findings"])
     page = _environment(alarm).get_template("template.html.j2")
     text = page.render(
         title=run.path.resolve().name,
         record=inputs.record,
         quality=inputs.quality,
-        warnings=_warnings(inputs),
+        verdict=verdict,
+        meaning=MEANING[verdict.grade],
         alarm=alarm,
         mark=MARK,
         volume_mm3=brain_total(rows, "both", "volume_mm3"),
@@ -73,7 +77,7 @@ def write_report(run: RunFolder) -> Path:
         has_expected=any(row.both["expected"] is not None for row in rows),
         most={key: max((row.both[key] or 0 for row in rows), default=0) for key in ("count", "density_per_mm3")},
         top=top_regions(rows),
-        verdicts=tables.verdicts(inputs.quality, inputs.record["atlas"].get("resolution_um")),
+        figures=tables.figures(inputs.quality, inputs.record["atlas"].get("resolution_um")),
         overlays=_overlays(inputs, shown, brain, rows),
         **_maps(inputs, shown, brain, alarm),
         crops=_crops(inputs, rows),
@@ -109,11 +113,6 @@ def _environment(alarm: bool) -> jinja2.Environment:
         "count": count,
     }
     return environment
-
-
-def _warnings(inputs: RunInputs) -> list[str]:
-    """Warnings of the run and of its registration, each once."""
-    return list(dict.fromkeys([*inputs.record.get("warnings", []), *inputs.quality.get("warnings", [])]))
 
 
 def _side(rows: list[RegionRow], side: str) -> dict[str, float | None]:

@@ -7,12 +7,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from volumetric.findings import Grade
+from volumetric.registration.quality import Figures, grades
+
 NONE = "–"
+
+NAMES = {
+    "ncc_in_mask": (
+        "Similarity to the template (correlation inside the brain)",
+        "brain and atlas show the same structures",
+        "hardly any: another stain, or borders that are wrong",
+        "none",
+    ),
+    "mask_dice": (
+        "Overlap of the tissue with the atlas (Dice)",
+        "the outlines agree",
+        "parts of the outline differ: missing or torn tissue?",
+        "the outlines disagree",
+    ),
+    "folding_fraction": (
+        "Folded voxels",
+        "no tissue is turned inside out",
+        "a few places are folded",
+        "the warp is folded: do not trust it",
+    ),
+    "inverse_consistency_um": (
+        "There-and-back error",
+        "well below an atlas voxel",
+        "more than half an atlas voxel",
+        "more than two atlas voxels",
+    ),
+}
+"""Of each figure: what it is, and what it means where it is good, doubtful and unusable."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A measured number of the registration, in plain words; `grade` is good, fair, poor or unknown."""
+class Figure:
+    """A measured number of the registration, in plain words; `grade` is a `Grade` or "unknown"."""
 
     name: str
     value: str
@@ -64,41 +95,29 @@ def size(number: float | None) -> str:
     return f"{value:.3g} {units[0]}"
 
 
-def verdicts(quality: Mapping[str, Any], resolution_um: Sequence[float] | None) -> list[Verdict]:
-    """What the registration's numbers mean, by thresholds that suit whole brains on the Allen atlas.
+def figures(quality: Mapping[str, Any], resolution_um: Sequence[float] | None) -> list[Figure]:
+    """What the registration's numbers mean, by the limits that the verdict is made with.
 
-    `resolution_um` is the atlas', which the inverse consistency is compared with.
+    Args:
+        quality: of the registration.
+        resolution_um: of the atlas, which the inverse consistency is compared with.
     """
-    voxel = max(resolution_um) if resolution_um else 50.0
-    return [
-        _graded(
-            "Similarity to the template (correlation inside the brain)",
-            quality.get("ncc_in_mask"),
-            (0.7, 0.5),
-            ("brain and atlas show the same structures", "look at the borders below", "the borders may be wrong"),
-        ),
-        _graded(
-            "Overlap of the brain with the atlas (Dice)",
-            quality.get("mask_dice"),
-            (0.94, 0.88),
-            ("the outlines agree", "parts of the outline differ: missing or torn tissue?", "the outlines disagree"),
-        ),
-        _graded(
-            "Folded voxels",
-            _negated(quality.get("folding_fraction")),
-            (-1e-5, -1e-3),
-            ("no tissue is turned inside out", "a few places are folded", "the warp is folded: do not trust it"),
-            share=True,
-        ),
-        _graded(
-            "There-and-back error",
-            _negated(quality.get("inverse_consistency_um")),
-            (-0.5 * voxel, -voxel),
-            ("well below an atlas voxel", "up to an atlas voxel", "more than an atlas voxel"),
-            unit=" µm",
-        ),
-        _orientation(quality.get("orientation_checked"), quality.get("left_right_checked")),
-    ]
+    measured = {name: math.nan if quality.get(name) is None else float(quality[name]) for name in NAMES}
+    found = grades(Figures(**measured), min(resolution_um) if resolution_um else 50.0)
+    values = {
+        "ncc_in_mask": decimal(measured["ncc_in_mask"]),
+        "mask_dice": decimal(measured["mask_dice"]),
+        "folding_fraction": f"{decimal(100 * measured['folding_fraction'])} %",
+        "inverse_consistency_um": f"{decimal(measured['inverse_consistency_um'])} µm",
+    }
+    rows = []
+    for key, (name, *words) in NAMES.items():
+        grade = found[key]
+        if grade is None:
+            rows.append(Figure(name, NONE, "unknown", "not measured"))
+        else:
+            rows.append(Figure(name, values[key], grade.value, words[grade.rank]))
+    return [*rows, _orientation(quality.get("orientation_checked"), quality.get("left_right_checked"))]
 
 
 def stage_rows(stages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -130,32 +149,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
     return lines
 
 
-def _graded(
-    name: str,
-    value: float | None,
-    limits: tuple[float, float],
-    words: tuple[str, str, str],
-    *,
-    unit: str = "",
-    share: bool = False,
-) -> Verdict:
-    """Good from the first limit on, fair from the second; larger is better."""
-    if value is None or not math.isfinite(value):
-        return Verdict(name, NONE, "unknown", "not measured")
-    rank = 0 if value >= limits[0] else 1 if value >= limits[1] else 2
-    text = f"{decimal(100 * abs(value))} %" if share else f"{decimal(abs(value) if limits[0] < 0 else value)}{unit}"
-    return Verdict(name, text, ("good", "fair", "poor")[rank], words[rank])
-
-
-def _negated(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-def _orientation(checked: object, sides: object) -> Verdict:
+def _orientation(checked: object, sides: object) -> Figure:
     name = "Orientation"
     if checked is None:
-        return Verdict(name, NONE, "unknown", "not measured")
+        return Figure(name, NONE, "unknown", "not measured")
     if checked:
         unseen = "" if sides is None or sides else "; this atlas cannot tell left from right"
-        return Verdict(name, "confirmed", "good", f"no other orientation fits better than the one given{unseen}")
-    return Verdict(name, "not confirmed", "poor", "another orientation fits better: every region may be wrong")
+        return Figure(
+            name, "confirmed", Grade.GOOD.value, f"no other orientation fits better than the one given{unseen}"
+        )
+    return Figure(name, "not confirmed", Grade.DOUBTFUL.value, "if it is wrong, every region is: see the reasons above")

@@ -29,11 +29,13 @@ class Assignment:
         region_id: (n,), of the type of the atlas' annotation.
         hemisphere: (n,) uint8, 1 left, 2 right, 0 outside the atlas' array.
         atlas_um: (n, 3) float64.
+        left_out: (n,) bool, in the annotated brain but excluded.
     """
 
     region_id: RegionIds
     hemisphere: npt.NDArray[np.uint8]
     atlas_um: Points
+    left_out: npt.NDArray[np.bool_]
 
     @property
     def in_atlas(self) -> npt.NDArray[np.bool_]:
@@ -50,14 +52,18 @@ def assign(
     """
     points = np.asarray(points_um, dtype=np.float64).reshape(-1, 3)
     found = Assignment(
-        np.zeros(len(points), atlas.annotation.dtype), np.zeros(len(points), np.uint8), np.empty((len(points), 3))
+        np.zeros(len(points), atlas.annotation.dtype),
+        np.zeros(len(points), np.uint8),
+        np.empty((len(points), 3)),
+        np.zeros(len(points), np.bool_),
     )
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         found.atlas_um[part] = sample_to_atlas(points[part])
         found.region_id[part], found.hemisphere[part] = atlas.lookup(found.atlas_um[part])
         if exclusion is not None:
-            found.region_id[part][exclusion.at(points[part])] = 0
+            found.left_out[part] = exclusion.at(points[part]) & (found.region_id[part] > 0)
+            found.region_id[part][found.left_out[part]] = 0
     return found
 
 
