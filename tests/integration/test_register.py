@@ -99,7 +99,7 @@ def test_damaged_tissue_is_neither_fitted_nor_counted(brain: tuple[Files, Path, 
     flags = ("--atlas", atlas, "--preset", "fast", "--exclude-mask", tmp_path / "mask.tif", "--keep-poor")
     assert run("register", volume, *flags, "--out", tmp_path / "r") == 0
     found = json.loads((tmp_path / "r" / "quality.json").read_text())
-    assert 0.2 < found["excluded_share"] < 0.5
+    assert 0.15 < found["excluded_share"] < 0.5
     brain_again = volumetric.open_registration(tmp_path / "r", atlas)
     z_um = np.array(files.cells["z_um"])
     regions = brain_again.assign(files.cells[["z_um", "y_um", "x_um"]].to_numpy()).region_id

@@ -18,6 +18,7 @@ from volumetric.geometry.space import VoxelSpace
 from volumetric.imaging.pooling import mean_pool
 from volumetric.points.matching import match_points
 from volumetric.registration.orientation_check import check_orientation_fit
+from volumetric.registration.placement import Template
 from volumetric.registration.prepare import normalise
 from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.tiles.normalisation import Normalisation
@@ -97,7 +98,7 @@ def test_every_wrong_orientation_of_a_real_brain_is_caught_but_its_mirror_image(
     atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
     pages = sorted((data_dir / "brain_stpt" / "slices").glob("*"))
     image = mean_pool(normalise(np.stack([tifffile.imread(page) for page in pages])), (4, 5, 5))
-    known = {"template": atlas.template, "template_space": atlas.space, "atlas_orientation": atlas.orientation}
+    known = {"template": Template(atlas.template, atlas.space), "atlas_orientation": atlas.orientation}
     for declared in ORIENTATIONS:
         found = check_orientation_fit(image, VoxelSpace((200.0, 200.0, 200.0)), declared, **known)
         assert not found.sees_left_and_right
@@ -108,11 +109,15 @@ def test_two_channels_give_the_cells_and_the_transform(data_dir: Path, tmp_path:
     atlas = ("--atlas", "allen_mouse_200um", "--atlas-dir", data_dir / "atlas", "--preset", "fast")
     channels = ("--signal", "signal", "--register-on", "background")
     source = ("count", data_dir / "cells_stpt", "--voxel-um", 5, 2, 2, "--orientation", "psl")
-    run(*source, *channels, *atlas, "--out", tmp_path / "run")
+    with pytest.raises(SystemExit) as refused:
+        main([str(a) for a in (*source, *channels, *atlas, "--out", tmp_path / "run")])
+    assert refused.value.code == 2  # 0.15 mm of a brain cannot be placed in the atlas
+    run(*source, *channels, *atlas, "--keep-poor", "--out", tmp_path / "run")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["volume"]["signal"] == "signal"
     assert record["volume"]["register_on"] == "background"
-    assert any("of the atlas'" in warning for warning in record["warnings"])  # a crop is no whole brain
+    assert record["verdict"] == "unusable"
+    assert any("little tissue" in warning for warning in record["warnings"])  # a crop is no whole brain
     cells = pd.read_parquet(tmp_path / "run" / "cells.parquet")
     listed = pd.read_csv(data_dir / "cells_stpt" / "cells.csv")[["z", "y", "x"]].to_numpy(float) * (5, 2, 2)
     pairs = match_points(listed, cells[["z_um", "y_um", "x_um"]].to_numpy(), 15.0)

@@ -27,7 +27,7 @@ def test_every_cell_gets_what_belongs_to_its_region() -> None:
     side = np.array([1, 2, 2, 1, 2], np.uint8)
     at = np.arange(15.0).reshape(5, 3)
     table = pa.Table.from_pandas(cells(5), preserve_index=False)
-    found = with_regions(table, Assignment(region, side, at), Acronyms.of(ONTOLOGY))
+    found = with_regions(table, Assignment(region, side, at, np.zeros(len(region), bool)), Acronyms.of(ONTOLOGY))
     assert found.column_names == list(COLUMNS)
     assert found["acronym"].to_pylist() == ["NA", None, "root", "grey", "NA"]
     assert found["hemisphere"].to_pylist() == ["left", None, "right", "left", "right"]
@@ -39,7 +39,7 @@ def test_every_cell_gets_what_belongs_to_its_region() -> None:
 
 
 def test_no_cells_are_a_table_too() -> None:
-    nothing = Assignment(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros((0, 3)))
+    nothing = Assignment(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros((0, 3)), np.zeros(0, bool))
     table = pa.Table.from_pandas(cells(0), preserve_index=False)
     found = with_regions(table, nothing, Acronyms.of(ONTOLOGY))
     assert found.num_rows == 0
@@ -47,7 +47,7 @@ def test_no_cells_are_a_table_too() -> None:
 
 
 def test_a_table_without_its_columns_is_refused() -> None:
-    nothing = Assignment(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros((0, 3)))
+    nothing = Assignment(np.zeros(0, np.uint32), np.zeros(0, np.uint8), np.zeros((0, 3)), np.zeros(0, bool))
     table = pa.Table.from_pandas(cells(0), preserve_index=False).drop_columns(["score"])
     with pytest.raises(InputError, match="score"):
         with_regions(table, nothing, Acronyms.of(ONTOLOGY))

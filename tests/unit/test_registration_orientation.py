@@ -1,4 +1,4 @@
-"""The check of the orientation: on an asymmetric phantom in all 48 orientations, and on the real template."""
+"""The check of the orientation: on an asymmetric phantom, and on the real template."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.register.orientation import refuse_orientation
 from volumetric.atlas.loader import load_atlas
+from volumetric.errors import InputError
 from volumetric.geometry.orientation import ORIENTATIONS, AxisMap
 from volumetric.geometry.space import VoxelSpace
 from volumetric.phantom.atlas import procedural_atlas
 from volumetric.registration.orientation_check import OrientationCheck, check_orientation_fit
+from volumetric.registration.placement import Template
 from volumetric.registration.prepare import normalise
 
 
@@ -32,28 +35,26 @@ def checked(true: str, declared: str) -> OrientationCheck:
     brain = normalise(template[2:-1, 1:, :-3]) ** 0.8
     brain += rng.normal(0, 0.05, brain.shape).astype(np.float32)
     turned = AxisMap.between("asr", true).apply(brain)
-    return check_orientation_fit(
-        turned, space, declared, template=template, template_space=space, atlas_orientation="asr"
-    )
+    return check_orientation_fit(turned, space, declared, template=coarse(), atlas_orientation="asr")
 
 
-@pytest.mark.parametrize("true", ORIENTATIONS)
-def test_every_orientation_is_told_from_47_others(true: str) -> None:
-    one = checked(true, true)
-    assert one.better == ()
-    assert one.sees_left_and_right
-    for declared in ORIENTATIONS:
-        # The scores depend on the brain alone, the likenesses on the declared orientation.
-        found = OrientationCheck(declared, one.scores, checked_likeness(declared), brain_sized=True)
-        assert found.better[:1] == (() if declared == true else (true,))
+@lru_cache(maxsize=1)
+def coarse() -> Template:
+    return Template(*lopsided())
 
 
-@lru_cache(maxsize=48)
-def checked_likeness(declared: str) -> dict[str, float]:
-    return dict(checked("asr", declared).likeness)
+@pytest.mark.parametrize(
+    ("true", "declared"),
+    [("psl", "psl"), ("asr", "psl"), ("psl", "psr"), ("iar", "lsp")],
+    ids=["right", "front and back, left and right", "mirrored", "axes exchanged"],
+)
+def test_the_true_orientation_is_told_from_all_others(true: str, declared: str) -> None:
+    found = checked(true, declared)
+    assert found.sees_left_and_right
+    assert found.better == (() if true == declared else (true,))
 
 
-@pytest.mark.parametrize("true", ["asr", "psr", "air", "rsp", "sra", "pil"])
+@pytest.mark.parametrize("true", ["asr", "rsp"])
 def test_a_symmetric_atlas_names_both_of_a_mirrored_pair(data_dir: Path, true: str) -> None:
     atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
     rng = np.random.default_rng(0)
@@ -63,8 +64,7 @@ def test_a_symmetric_atlas_names_both_of_a_mirrored_pair(data_dir: Path, true: s
         turned,
         atlas.space,
         "asr",
-        template=atlas.template,
-        template_space=atlas.space,
+        template=Template(atlas.template, atlas.space),
         atlas_orientation="asr",
     )
     assert not found.sees_left_and_right
@@ -72,15 +72,20 @@ def test_a_symmetric_atlas_names_both_of_a_mirrored_pair(data_dir: Path, true: s
     assert set(found.better) == (set() if true == "asr" else {true, mirrored})
 
 
-def test_a_crop_has_no_orientation() -> None:
-    template, space = lopsided()
-    found = check_orientation_fit(
-        normalise(template[:, 20:26, 10:24]),
-        space,
-        "psl",
-        template=template,
-        template_space=space,
-        atlas_orientation="asr",
-    )
+def test_noise_has_no_orientation() -> None:
+    _, space = lopsided()
+    noise = np.random.default_rng(0).uniform(0, 1, (40, 30, 40)).astype(np.float32)
+    found = check_orientation_fit(noise, space, "psl", template=coarse(), atlas_orientation="asr")
     assert not found.is_credible
     assert found.better == ()
+
+
+def test_all_that_fit_alike_are_named() -> None:
+    scores = dict.fromkeys(ORIENTATIONS, 0.3) | {"psl": 0.8, "psr": 0.8}
+    likeness = dict.fromkeys(ORIENTATIONS, 0.5) | {"psl": 1.0, "psr": 1.0}
+    with pytest.raises(
+        InputError, match=r"psl or psr.*cannot tell apart.*with the one of them that is true"
+    ) as refused:
+        refuse_orientation(OrientationCheck("asr", scores, likeness), ())
+    assert "--orientation psl" not in str(refused.value)
+    refuse_orientation(OrientationCheck("psl", scores, likeness), ())

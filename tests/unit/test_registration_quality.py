@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from volumetric.findings import Grade
 from volumetric.geometry.space import VoxelSpace
 from volumetric.geometry.transform import SmoothMap
 from volumetric.registration.quality import (
     Figures,
     folding_fraction,
+    grades,
     inverse_consistency_um,
     judge,
     mask_dice,
@@ -65,10 +67,16 @@ def test_an_image_seen_through_a_shift() -> None:
 
 def test_figures_are_judged_good_doubtful_or_beyond_use() -> None:
     good = Figures(ncc_in_mask=0.5, mask_dice=0.95, folding_fraction=0.0, inverse_consistency_um=1.0)
-    assert judge(good, 50.0) == ([], [])
-    doubts, faults = judge(replace(good, mask_dice=0.7, folding_fraction=0.001), 50.0)
-    assert len(doubts) == 2
-    assert faults == []
-    doubts, faults = judge(replace(good, mask_dice=0.4, inverse_consistency_um=120.0, ncc_in_mask=-0.6), 50.0)
-    assert len(doubts) == 1
-    assert len(faults) == 2
+    assert list(judge(good, 50.0)) == []
+    found = list(judge(replace(good, mask_dice=0.7, folding_fraction=0.001), 50.0))
+    assert [finding.grade for finding in found] == [Grade.DOUBTFUL, Grade.DOUBTFUL]
+    assert "0.70" in found[0].text
+    found = list(judge(replace(good, mask_dice=0.4, inverse_consistency_um=120.0, ncc_in_mask=-0.6), 50.0))
+    assert sorted(finding.grade for finding in found) == [Grade.DOUBTFUL, Grade.UNUSABLE, Grade.UNUSABLE]
+    assert "120.0 um" in found[-1].text
+
+
+def test_what_could_not_be_measured_has_no_grade() -> None:
+    nothing = Figures(*[float("nan")] * 4)
+    assert set(grades(nothing, 50.0).values()) == {None}
+    assert list(judge(nothing, 50.0)) == []

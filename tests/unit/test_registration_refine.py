@@ -29,8 +29,12 @@ def small_warp(voxels: float) -> SmoothMap:
     return SmoothMap(np.eye(3, 4), warp.astype(np.float32), SPACE)
 
 
+def everywhere() -> np.ndarray:
+    return np.ones(SHAPE, np.float32)
+
+
 def view(image: np.ndarray) -> View:
-    return View(image, np.ones(SHAPE, np.float32), SPACE)
+    return View(image, everywhere(), SPACE)
 
 
 def seen_through(image: np.ndarray, warp: SmoothMap) -> np.ndarray:
@@ -58,7 +62,7 @@ def test_a_small_warp_is_found_whatever_the_tones() -> None:
 
 
 def test_equal_images_stay_where_they_are() -> None:
-    moved = step(texture(), texture(), np.ones(SHAPE, np.float32), 5.0)
+    moved = step(texture(), texture(), everywhere(), everywhere(), window=5.0)
     assert np.abs(moved).max() < 1e-3
 
 
@@ -70,11 +74,22 @@ def test_what_has_no_weight_moves_nothing() -> None:
     assert not back.displacement_um.any()
 
 
+def test_what_is_unknown_of_the_moving_image_moves_nothing_and_disturbs_nothing_else() -> None:
+    """A half that was not imaged: wherever it shows nothing, the other half moves as with both."""
+    brain, known = seen_through(texture(), small_warp(1.0)), everywhere()
+    known[..., 26:] = 0
+    whole = step(texture(), brain, everywhere(), everywhere(), window=3.0)
+    half = step(texture(), np.where(known > 0, brain, 0), everywhere(), known, window=3.0)
+    assert np.abs(half[..., 40:]).max() < 0.1 * np.abs(whole).max()
+    far = np.abs(half - whole)[..., 8:14]
+    assert far.max() < 0.05 * np.abs(whole).max()
+
+
 @given(st.integers(0, 2**31), st.floats(0.6, 4))
 @settings(max_examples=12, deadline=None)
 def test_images_that_have_nothing_in_common_do_not_fold_the_map(seed: int, sigma: float) -> None:
     identity = SmoothMap.identity(SPACE, SHAPE)
-    moved = step(texture(seed, sigma), texture(seed + 1, sigma), np.ones(SHAPE, np.float32), 5.0)
+    moved = step(texture(seed, sigma), texture(seed + 1, sigma), everywhere(), everywhere(), window=5.0)
     assert np.linalg.norm(moved, axis=0).max() <= LONGEST
     there, back = refined(
         view(texture(seed, sigma)), view(texture(seed + 1, sigma)), identity, identity, windows=(5.0,) * 3

@@ -97,8 +97,8 @@ def test_a_crash_tells_its_last_words() -> None:
     space = VoxelSpace((SPACING,) * 3)
     image = template()
     flat = View(np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32), space)
-    with pytest.raises(RegistrationError, match="linear part") as caught:
-        align(flat, View(image, np.ones_like(image), space), preset="fast", seed=1)
+    with pytest.raises(RegistrationError, match="ANTs ended with status") as caught:
+        align(flat, View(image, np.ones_like(image), space), linear=np.eye(3, 4), preset="fast", seed=1)
     assert "Error" in str(caught.value)
 
 
@@ -139,7 +139,7 @@ def test_a_recipe_fits_the_images() -> None:
     (coarse,) = fitted(RECIPES["standard"], [(148, 96, 130), (135, 78, 109)]).deformable
     assert coarse.levels == standard.levels[1:]
     tiny = fitted(RECIPES["standard"], [(148, 96, 130), (5, 5, 5)])
-    assert [level[1] for level in tiny.linear] == [RECIPES["standard"].linear[-1][1]]
+    assert [level[1] for level in tiny.deformable[0].levels] == [standard.levels[-1][1]]
 
 
 def test_wrong_use_is_refused(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def make_run(
         "inputs": {"register": {"volume": "cafe"}},
         "stages": {"detect": {"seconds": 75.0, "tasks": 12, "bytes_read": 1_500_000, "peak_memory_bytes": 2e9}},
         "cells": {"total": cells, "in_atlas": inside, "outside": cells - inside, "counted": inside},
-        "warnings": [],
+        "verdict": "doubtful",
+        "findings": [doubt("the outlines disagree with the template")],
+        "warnings": ["the outlines disagree with the template"],
         "versions": {"numpy": "2.3.5"},
         "volume": {
             "path": "volume.ome.zarr",
@@ -129,8 +131,11 @@ QUALITY = {
     "folding_fraction": 0.0,
     "inverse_consistency_um": None,
     "orientation_checked": True,
-    "warnings": ["the outlines disagree with the template"],
 }
+
+
+def doubt(text: str, grade: str = "doubtful") -> dict[str, str]:
+    return {"grade": grade, "text": text}
 
 
 class Page(HTMLParser):
@@ -224,7 +229,20 @@ def test_the_page_holds_the_run(run: RunFolder, page: tuple[str, Page]) -> None:
 
 def test_warnings_stand_above_the_numbers(page: tuple[str, Page]) -> None:
     text = page[0]
-    assert text.index('role="alert"') < text.index('class="headline"')
+    assert text.index('class="verdict doubtful" role="alert"') < text.index('class="headline"')
+
+
+def test_the_verdict_comes_first_and_names_three_reasons(tmp_path: Path) -> None:
+    reasons = [doubt(f"reason {i}") for i in range(4)]
+    note = doubt("the size beside the atlas", "good")
+    text, _ = render(make_run(tmp_path / "bad", findings=[note, *reasons, doubt("no cells", "unusable")]))
+    assert re.search(r'class="verdict unusable".*?<b>Unusable</b> do not believe these numbers', text, re.DOTALL)
+    order = [text.index(said) for said in ("no cells", "reason 0", "reason 1", "2 more", "reason 2", "reason 3")]
+    assert order == sorted(order)
+    assert text.index("the size beside the atlas") > text.index('id="registration"')
+    text, _ = render(make_run(tmp_path / "good", findings=[note]))
+    assert 'class="verdict good" role="status"' in text
+    assert "nothing speaks against these numbers" in text
 
 
 def test_pictures_have_a_text_and_a_size(page: tuple[str, Page]) -> None:
@@ -244,7 +262,7 @@ def test_counts_are_not_marked_where_voxels_are_fine(page: tuple[str, Page]) -> 
 
 def test_every_count_is_marked_where_voxels_are_too_coarse(tmp_path: Path) -> None:
     reason = "pixels of 40 um are too coarse for cells"
-    run = make_run(tmp_path / "coarse", too_coarse=True, warnings=[reason])
+    run = make_run(tmp_path / "coarse", too_coarse=True, findings=[doubt(reason, "unusable")])
     text, page = render(run)
     assert ("body", {"class": "alarm"}) in page.tags
     assert any(reason in said for said, _ in page.texts)
@@ -262,7 +280,9 @@ def test_every_count_is_marked_where_voxels_are_too_coarse(tmp_path: Path) -> No
 def test_hostile_names_are_only_text(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>'
     regions = [(1, "root", "root", None), (2, '"><img src=x>', evil, 1), (3, "b&b", "{{ 7 * 7 }}", 1)]
-    run = make_run(tmp_path / "evil", regions=regions, channel='"><b onmouseover=x>', warnings=[evil], command=evil)
+    run = make_run(
+        tmp_path / "evil", regions=regions, channel='"><b onmouseover=x>', findings=[doubt(evil)], command=evil
+    )
     text, page = render(run)
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert evil not in text

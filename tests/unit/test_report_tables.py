@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipelines.report.charts import empty_slices, histogram_figure
 from pipelines.report.crops import Crop, choose_crops, crop_side, in_crop
 from pipelines.report.regions import NUMBERS, SHARES, brain_total, region_rows, shown_depth, top_regions, tree_colours
-from pipelines.report.tables import decimal, duration, flatten, percent, size, verdicts, whole
+from pipelines.report.tables import decimal, duration, figures, flatten, percent, size, whole
 from volumetric.geometry.box import Box
 from volumetric.geometry.space import VoxelSpace
 
@@ -91,22 +91,24 @@ def test_numbers_read_well() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "grade"),
     [
-        ("ncc_in_mask", 0.85, "good"),
-        ("ncc_in_mask", 0.6, "fair"),
-        ("ncc_in_mask", -0.2, "poor"),
-        ("mask_dice", 0.7, "poor"),
+        ("ncc_in_mask", 0.47, "good"),
+        ("ncc_in_mask", 0.1, "doubtful"),
+        ("mask_dice", 0.95, "good"),
+        ("mask_dice", 0.84, "doubtful"),
+        ("mask_dice", 0.4, "unusable"),
         ("folding_fraction", 0.0, "good"),
-        ("folding_fraction", 0.02, "poor"),
-        ("inverse_consistency_um", 10.0, "good"),
-        ("inverse_consistency_um", 40.0, "fair"),
-        ("inverse_consistency_um", 400.0, "poor"),
+        ("folding_fraction", 0.001, "doubtful"),
+        ("folding_fraction", 0.02, "unusable"),
+        ("inverse_consistency_um", 1.0, "good"),
+        ("inverse_consistency_um", 30.0, "doubtful"),
+        ("inverse_consistency_um", 101.0, "unusable"),
         ("orientation_checked", True, "good"),
-        ("orientation_checked", False, "poor"),
+        ("orientation_checked", False, "doubtful"),
     ],
 )
 def test_quality_is_judged_in_words(key: str, value: float, grade: str) -> None:
-    found = [v for v in verdicts({key: value}, (50.0, 50.0, 50.0)) if v.grade != "unknown"]
-    assert [v.grade for v in found] == [grade]
+    found = [row for row in figures({key: value}, (50.0, 50.0, 50.0)) if row.grade != "unknown"]
+    assert [row.grade for row in found] == [grade]
     assert found[0].words
 
 

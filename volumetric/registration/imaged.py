@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from volumetric.geometry.orientation import OPPOSITE, Side
-from volumetric.geometry.space import VoxelSpace
+from volumetric.geometry.space import Points, VoxelSpace
 from volumetric.registration.placement import Placement
 
 Mask = npt.NDArray[np.bool_]
@@ -87,12 +87,14 @@ def imaged_part(tissue: Mask, space: VoxelSpace, placement: Placement, halves: H
     Args:
         tissue: (Z, Y, X) bool, turned as the atlas.
         space: of its voxels, um.
-        placement: of the box around the tissue in the atlas.
+        placement: of the tissue, or of the part of it that is not damaged, in the atlas.
         halves: of the atlas.
     """
     mask = np.ones(tissue.shape, dtype=np.bool_)
     cuts = []
-    for axis, at_end, beyond in _beyond(placement, halves.left | halves.right, halves.space):
+    where = np.argwhere(tissue)
+    window = placement.to_atlas(space.to_um([where.min(axis=0) - 0.5, where.max(axis=0) + 0.5]))
+    for axis, at_end, beyond in _beyond(window, halves.left | halves.right, halves.space):
         areas = tissue.sum(axis=tuple(other for other in range(3) if other != axis))
         ends = np.flatnonzero(areas)
         depth = max(1, round(CUT_DEPTH_UM / space.spacing_um[axis]))
@@ -102,7 +104,7 @@ def imaged_part(tissue: Mask, space: VoxelSpace, placement: Placement, halves: H
         letter = halves.orientation[axis]
         cuts.append(Cut(OPPOSITE[letter] if at_end else letter, beyond))
         mask &= ~_behind(tissue, axis, at_end)
-    shares = (_share(halves.left, placement, halves.space), _share(halves.right, placement, halves.space))
+    shares = (_share(halves.left, window, halves.space), _share(halves.right, window, halves.space))
     part, side = _named(*shares)
     return Imaged(part, side, shares, tuple(cuts), mask)
 
@@ -135,24 +137,24 @@ def _positions(atlas_space: VoxelSpace, shape: tuple[int, ...], axis: int) -> np
     return atlas_space.origin_um[axis] + atlas_space.spacing_um[axis] * np.arange(shape[axis], dtype=np.float64)
 
 
-def _share(of: Mask, placement: Placement, atlas_space: VoxelSpace) -> float:
-    """Share of the atlas' voxels of a mask that lie in the placed window."""
+def _share(of: Mask, window: Points, atlas_space: VoxelSpace) -> float:
+    """Share of the atlas' voxels of a mask that lie in the window, which has its low and its high corner."""
     inside = [
-        (at >= placement.low_um[axis]) & (at < placement.high_um[axis])
+        (at >= window[0, axis]) & (at < window[1, axis])
         for axis in range(3)
         for at in (_positions(atlas_space, of.shape, axis),)
     ]
     return float(of[np.ix_(*inside)].sum() / max(int(of.sum()), 1))
 
 
-def _beyond(placement: Placement, brain: Mask, atlas_space: VoxelSpace) -> Iterator[tuple[int, bool, float]]:
+def _beyond(window: Points, brain: Mask, atlas_space: VoxelSpace) -> Iterator[tuple[int, bool, float]]:
     """For every face of the window: its axis, whether it is the axis' end, the share of the atlas' brain beyond."""
     for axis in range(3):
         areas = brain.sum(axis=tuple(other for other in range(3) if other != axis))
         at = _positions(atlas_space, brain.shape, axis)
         total = max(int(areas.sum()), 1)
-        yield axis, False, float(areas[at < placement.low_um[axis]].sum() / total)
-        yield axis, True, float(areas[at >= placement.high_um[axis]].sum() / total)
+        yield axis, False, float(areas[at < window[0, axis]].sum() / total)
+        yield axis, True, float(areas[at >= window[1, axis]].sum() / total)
 
 
 def _behind(tissue: Mask, axis: int, at_end: bool) -> Mask:

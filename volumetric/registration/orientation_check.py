@@ -17,6 +17,10 @@ CLEARLY_BETTER = 0.05
 """Gain in correlation from which another orientation is believed. A real brain and thirteen parts of it reached 0.63 to
 0.87 as they were, and 0.06 to 0.15 less in any other orientation that the atlas can tell from it."""
 
+SHOWN = 0.4
+"""Of the difference that the atlas shows between two orientations: a brain that is noisy, and not the atlas, shows half
+of it."""
+
 CANDIDATES = 6
 """Orientations that are tried at other scales too."""
 
@@ -35,8 +39,8 @@ class OrientationCheck:
     Args:
         declared: as given.
         scores: correlation with the atlas by orientation, all 48.
-        likeness: correlation of the atlas with what it shows where the declared brain lies, turned as each orientation
-            would turn that.
+        likeness: correlation of the atlas with what it shows where the brain fits best, turned as each orientation would
+            turn that: 1 for the best one, and nearly 1 where the atlas cannot tell one from it.
     """
 
     declared: str
@@ -49,9 +53,14 @@ class OrientationCheck:
         return max(self.scores.values()) >= CREDIBLE
 
     @property
+    def best(self) -> str:
+        """The orientation that fits best."""
+        return max(self.scores, key=lambda name: self.scores[name])
+
+    @property
     def sees_left_and_right(self) -> bool:
         """Whether the atlas can tell the brain from its mirror image."""
-        return self._tells(self.declared.translate(str.maketrans("lr", "rl")))
+        return self.likeness[self.best.translate(str.maketrans("lr", "rl"))] < 1 - BLIND
 
     @property
     def better(self) -> tuple[str, ...]:
@@ -59,15 +68,12 @@ class OrientationCheck:
 
         They are two where the atlas does not tell left from right.
         """
-        best = max(filter(self._tells, self.scores), key=lambda name: self.scores[name])
-        gain = self.scores[best] - self.scores[self.declared]
-        if not self.is_credible or gain <= min(CLEARLY_BETTER, (1 - self.likeness[best]) / 2):
+        alike = [name for name in self.scores if self.likeness[name] >= 1 - BLIND and name != self.best]
+        gain = self.scores[self.best] - self.scores[self.declared]
+        needed = min(CLEARLY_BETTER, SHOWN * (1 - self.likeness[self.declared]))
+        if not self.is_credible or self.declared in (self.best, *alike) or gain <= needed:
             return ()
-        alike = [name for name in self.scores if name != best and self.scores[name] > self.scores[best] - BLIND / 2]
-        return (best, *alike)
-
-    def _tells(self, name: str) -> bool:
-        return self.likeness[name] < 1 - BLIND
+        return (self.best, *alike)
 
 
 def check_orientation_fit(
@@ -101,7 +107,8 @@ def check_orientation_fit(
     for name in sorted(found, key=lambda name: -found[name].score)[:CANDIDATES]:
         found[name] = placed(name, SCALES)
     found[declared] = first
-    shown = AxisMap.between(atlas_orientation, declared).apply(template.window(first))
+    best = max(found, key=lambda name: found[name].score)
+    shown = AxisMap.between(atlas_orientation, best).apply(template.window(found[best]))
     likeness = {
         name: template.best_correlation(AxisMap.between(name, atlas_orientation).apply(shown)) for name in ORIENTATIONS
     }

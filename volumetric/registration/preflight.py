@@ -32,7 +32,7 @@ CHECK = "Check --voxel-um (micrometres; slices, rows, columns)"
 
 
 def refuse_frame(image_um: Um3, atlas_um: Um3) -> None:
-    """Raises `InputError` where an image is so large, or so small, that its voxel size cannot be right.
+    """Raises `InputError` where an image is so large that its voxel size cannot be right.
 
     Asked before the image is read: resampled to the atlas' voxels it would fill the memory.
 
@@ -40,8 +40,7 @@ def refuse_frame(image_um: Um3, atlas_um: Um3) -> None:
         image_um: edges of the image, in any order.
         atlas_um: edges of the atlas.
     """
-    pairs = list(zip(sorted(image_um), sorted(atlas_um), strict=True))
-    if any(edge > FRAME * whole for edge, whole in pairs) or all(edge < whole / 50 for edge, whole in pairs):
+    if any(edge > FRAME * whole for edge, whole in zip(sorted(image_um), sorted(atlas_um), strict=True)):
         raise InputError(
             f"the image measures {_mm(image_um)} mm (slices, rows, columns) and the whole atlas {_mm(atlas_um)} mm: no "
             f"brain is of that size. {CHECK}"

@@ -25,19 +25,18 @@ AROUND_UM = 150.0
 def seen_brain(sample: Prepared) -> npt.NDArray[np.bool_]:
     """Where a prepared image shows the brain, (Z, Y, X) bool; what is excluded is as it looks.
 
-    Tissue and all light that is joined to it, with gaps closed and holes filled, up to a cut of the brain.
+    Tissue and all light that is joined to it, with gaps closed and holes filled; of a brain of which a part was imaged,
+    up to its cut, and all of the image where the brain does not stand out from anything.
     """
-    if not sample.body.stands_out:
-        return sample.imaged.copy()
-    light = sample.body.light
-    least = LIGHT * (light.tissue - light.dark) / (light.fence - light.dark)
-    shown = ndimage.gaussian_filter(sample.image, 1.0) > least
     spacing = sample.space.spacing_um
-    closed = _closed((shown | sample.tissue) & sample.imaged, GAP_UM / 2, spacing)
-    joined = ndimage.binary_propagation(sample.tissue & sample.imaged, mask=closed)
-    near = _grown(ndimage.binary_fill_holes(joined), max(AROUND_UM, *spacing), spacing)
-    seen: npt.NDArray[np.bool_] = near & sample.imaged
-    return seen
+    shown = sample.imaged
+    if sample.body.stands_out:
+        light = sample.body.light
+        least = LIGHT * (light.tissue - light.dark) / (light.fence - light.dark)
+        lit = ndimage.gaussian_filter(sample.image, 1.0) > least
+        closed = _closed((lit | sample.tissue) & sample.imaged, GAP_UM / 2, spacing)
+        shown = ndimage.binary_fill_holes(ndimage.binary_propagation(sample.tissue & sample.imaged, mask=closed))
+    return _grown(shown, max(AROUND_UM, *spacing), spacing)
 
 
 def _grown(mask: npt.NDArray[np.bool_], by_um: float, spacing_um: Um3) -> npt.NDArray[np.bool_]:
