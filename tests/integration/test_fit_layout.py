@@ -63,11 +63,11 @@ def test_spots_need_no_marks(tmp_path):
     tiles = write_tiles(tmp_path / "tiles", tiles=5, brains=("mouse1",))
     for path in tiles.glob("*_cells.csv"):
         path.unlink()
-    out, settings = tmp_path / "layout.json", tmp_path / "faint.toml"
-    settings.write_text("[fit_layout]\nspot_levels = 1.5\n")
+    out, settings = tmp_path / "layout.json", tmp_path / "blinding.toml"
+    settings.write_text("[fit_layout]\nspot_levels = 50\n")
     assert run("fit-layout", tiles, "--out", out) == 2
-    assert run("fit-layout", tiles, "--spots", 2.4, "--out", out) == 2
-    assert run("fit-layout", tiles, "--spots", 2.4, "--config", settings, "--out", out) == 0
+    assert run("fit-layout", tiles, "--spots", 2.4, "--config", settings, "--out", out) == 2
+    assert run("fit-layout", tiles, "--spots", 2.4, "--out", out) == 0
     for one in read_layout(out).regions:
         assert one.counts.mean_per_mpx * PX * PX / 1e6 == pytest.approx(CELLS, rel=0.1)
         assert one.marks.diameter_px == pytest.approx(2 * 2.0 * np.sqrt(2 * np.log(2)), rel=0.2)

@@ -124,11 +124,11 @@ def test_a_size_that_programs_write_who_know_none_is_doubted(tmp_path: Path, sai
 def test_doubts_are_said_before_the_work(tmp_path: Path, said: Said) -> None:
     np.save(tmp_path / "a.npy", np.ones((1, 40, 40), np.uint16))
     status, _, err = said(
-        "detect", tmp_path / "a.npy", "--voxel-um", 5, 0.01, 0.01, "--out", tmp_path / "c", "--dry-run"
+        "detect", tmp_path / "a.npy", "--voxel-um", 5, 0.06, 0.06, "--out", tmp_path / "c", "--dry-run"
     )
     assert status == 0
     assert "warning: the image has one slice" in err
-    assert "warning: voxels of 5 x 0.01 x 0.01 um (z, y, x) are smaller than light resolves" in err
+    assert "warning: voxels of 5 x 0.06 x 0.06 um (z, y, x) are smaller than light resolves" in err
 
 
 @pytest.mark.parametrize("name", ["slices", "ome-zarr 0.5"])

@@ -172,7 +172,7 @@ def test_an_input_that_may_not_be_read_is_named(
     def denied(path: Path) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied", str(path / "s3.tif"))
 
-    monkeypatch.setattr("volumetric.storage.sources.open.tiffs_in", denied)
+    monkeypatch.setattr("volumetric.storage.sources.folder.tiffs_in", denied)
     with pytest.raises(InputError, match=r"s3.tif cannot be read: permission denied"):
         open_source(slices)
     monkeypatch.undo()

@@ -150,7 +150,7 @@ def test_a_real_volume_whose_cells_nobody_knows(tmp_path: Path, capsys: pytest.C
     assert record["js_histogram"] < 0.1  # gains differ, contrast does not
     assert record["js_background"] is record["signal_difference"] is None
     assert record["floor"]["signal_minus_background"] is record["sets"]["real"]["signal_minus_background"] is None
-    assert record["signal_minus_background"] > 50  # of the synthetic ones it is known
+    assert record["signal_minus_background"] > 20  # of the synthetic ones it is known
     said = " ".join(capsys.readouterr().out.split())
     assert "cells are not known on both sides" in said
     assert "the real tiles are one volume" in said

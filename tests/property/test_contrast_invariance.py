@@ -145,8 +145,8 @@ def test_a_bright_object_leaves_the_contrast_elsewhere(
     bright = value if kind == "even" else np.rint(value * rng.uniform(0.8, 1, SHAPE)).astype(np.int64)
     before, expected = usual(is_framed)
     field, shown = contrast(np.where(away < radius, bright, image).astype(np.uint16))
-    assert field.unit == pytest.approx(before.unit, rel=0.05)
+    assert field.unit == pytest.approx(before.unit, rel=0.08)
     lit = np.kron(before.tissue, np.ones((2, 8, 8), bool))[tuple(map(slice, SHAPE))]
     far = (away > radius + 72) & lit
     if far.any():
-        assert np.abs(shown[far] - expected[far]).mean() < 0.02
+        assert np.abs(shown[far] - expected[far]).mean() < 0.03

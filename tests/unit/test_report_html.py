@@ -237,7 +237,8 @@ def test_the_verdict_comes_first_and_names_three_reasons(tmp_path: Path) -> None
     note = doubt("the size beside the atlas", "good")
     text, _ = render(make_run(tmp_path / "bad", findings=[note, *reasons, doubt("no cells", "unusable")]))
     assert re.search(r'class="verdict unusable".*?<b>Unusable</b> do not believe these numbers', text, re.DOTALL)
-    order = [text.index(said) for said in ("no cells", "reason 0", "reason 1", "2 more", "reason 2", "reason 3")]
+    said = ("no cells", "reason 0", "reason 1", "2 more", "reason 2", "reason 3")
+    order = [text.index(words) for words in said]
     assert order == sorted(order)
     assert text.index("the size beside the atlas") > text.index('id="registration"')
     text, _ = render(make_run(tmp_path / "good", findings=[note]))

@@ -39,8 +39,8 @@ class OrientationCheck:
     Args:
         declared: as given.
         scores: correlation with the atlas by orientation, all 48.
-        likeness: correlation of the atlas with what it shows where the brain fits best, turned as each orientation would
-            turn that: 1 for the best one, and nearly 1 where the atlas cannot tell one from it.
+        likeness: correlation of the atlas with what it shows where the brain fits best, turned as each orientation
+            would turn that: 1 for the best one, and nearly 1 where the atlas cannot tell one from it.
     """
 
     declared: str
