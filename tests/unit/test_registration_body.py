@@ -99,7 +99,7 @@ def objects(draw: st.DrawFn) -> Mask:
     return mask
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(objects(), st.integers(1_500, MAX))
 def test_a_bright_object_changes_nothing_elsewhere(where: Mask, value: int) -> None:
     image = brain().copy()
@@ -112,7 +112,7 @@ def test_a_bright_object_changes_nothing_elsewhere(where: Mask, value: int) -> N
     assert change < 0.06
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(2, 7), st.integers(1_500, MAX))
 def test_an_injection_site_is_brain(radius: int, value: int) -> None:
     middle = np.asarray(brain().shape) / 2
@@ -141,7 +141,7 @@ def test_glue_beside_the_brain_is_none_and_is_named() -> None:
     assert "--exclude-mask" in said[0].text
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(objects(), st.integers(0, MAX))
 def test_what_is_excluded_leads_to_the_same_as_if_it_were_not_there(where: Mask, value: int) -> None:
     image = brain().copy()
@@ -154,7 +154,7 @@ def test_what_is_excluded_leads_to_the_same_as_if_it_were_not_there(where: Mask,
     assert not bright_objects(one)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.tuples(*[st.tuples(st.integers(0, 20), st.integers(0, 20))] * 3), st.sampled_from([0, 100, MAX]))
 def test_empty_surroundings_change_nothing(widths: tuple[tuple[int, int], ...], value: int) -> None:
     padded = find_body(np.pad(brain(), widths, constant_values=value), SPACE)

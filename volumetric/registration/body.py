@@ -205,18 +205,26 @@ class _Look:
         return found[int(fit.argmax())]
 
     def _bodies(self, image: Image) -> Iterator[_Found]:
+        """Where the iteration ends from different first thresholds; each body once."""
         if self.excluded.all():
             return
+        basins: list[tuple[float, float]] = []
         for start in np.unique(np.quantile(image[~self.excluded], STARTS)):
-            found = self._settled(image, float(start))
+            found = self._settled(image, float(start), basins)
             if found is not None:
+                basins.append((min(float(start), found.light.edge), max(float(start), found.light.edge)))
                 yield found
 
-    def _settled(self, image: Image, start: float) -> _Found | None:
-        """The body and threshold that agree, from a first threshold on; None where they are no body's."""
+    def _settled(self, image: Image, start: float, basins: list[tuple[float, float]]) -> _Found | None:
+        """The body and threshold that agree, from a first threshold on; None where they are no body's, or known.
+
+        A higher threshold leads to a higher one: what lies between a first threshold and where that led ends there.
+        """
         hidden, edge = self.excluded, start
-        body = _largest(completed(image > edge, hidden))
         for _ in range(ROUNDS):
+            if any(low <= edge <= high for low, high in basins):
+                return None
+            body = _largest(completed(image > edge, hidden))
             around, inside = image[~hidden & ~body], image[~hidden & body]
             if inside.size < LEAST_SHARE * image.size or around.size < SURROUNDED * inside.size:
                 return None
@@ -225,10 +233,9 @@ class _Look:
             light = _light(dark, inside)
             if light.tissue - dark <= STANDS_OUT * spread:
                 return None
-            hidden = self.excluded | ndimage.binary_dilation(image > light.fence, CUBE)
-            body = _largest(completed(image > light.edge, hidden))
             if abs(light.edge - edge) <= SETTLED * (light.tissue - dark):
                 break
+            hidden = self.excluded | ndimage.binary_dilation(image > light.fence, CUBE)
             edge = light.edge
         return _Found(light, body)
 

@@ -269,16 +269,18 @@ def tissue_on(
         hidden: the same shape, voxels with another light than the tissue's: each takes after the nearest other one.
         excluded: the same shape: what is tissue there is told by its light, and leads to no other.
     """
-    near = ndimage.binary_dilation(body.outline, CUBE, iterations=NEAR_VOX).astype(np.float32)
     light = body.light
     known = (~hidden).astype(np.float32)
     smooth = ndimage.gaussian_filter(image * known, 1.0) / np.maximum(ndimage.gaussian_filter(known, 1.0), 1e-3)
     bright = smooth > (light.edge - light.dark) / (light.fence - light.dark)
-    foreground = completed(bright, hidden) & (sampled(near, body.space, space, index3(image.shape)) > 0.5)
+    outline, near = (
+        sampled(mask.astype(np.float32), body.space, space, index3(image.shape)) > 0.5
+        for mask in (body.outline, ndimage.binary_dilation(body.outline, CUBE, iterations=NEAR_VOX))
+    )
+    foreground = completed(bright, hidden) & (near | excluded)
     labels, n = ndimage.label(foreground & ~excluded)
     if n == 0:
         return foreground
-    outline = sampled(body.outline.astype(np.float32), body.space, space, index3(image.shape)) > 0.5
     sizes, within = np.bincount(labels.ravel()), np.bincount(labels[outline], minlength=n + 1)
     brain = within > sizes / 2
     brain[0] = False
