@@ -242,7 +242,7 @@ class _Look:
     def _on_faces(self, body: Mask) -> float:
         """Which share of the image's faces a body covers."""
         faces = [np.take(body, end, axis=axis) for axis in range(3) for end in (0, -1)]
-        return float(sum(face.sum() for face in faces)) / sum(face.size for face in faces)
+        return float(np.mean(np.concatenate([face.ravel() for face in faces])))
 
 
 def _light(dark: float, tissue: npt.NDArray[np.float32]) -> Light:
