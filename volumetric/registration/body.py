@@ -43,6 +43,10 @@ STANDS_OUT = 5.0
 """Least height of a body above its surroundings, in their spread: halves of a slope or of noise reach 3.5, a brain on a
 slope as high as a third of its own light 8, brains as they come 40 or more."""
 
+MIXED = 4.0
+"""How many times as far above the dark as its median the upper quartile of a body is, at most: 1.4 in a brain, and 60 in
+the haze around one that is taken for a body together with it."""
+
 LEAST_SHARE = 0.04
 """Of the image, that a body fills at least; smaller ones are objects."""
 
@@ -232,6 +236,8 @@ class _Look:
             spread = 1.4826 * float(np.median(np.abs(around - dark)))
             light = _light(dark, inside)
             if light.tissue - dark <= STANDS_OUT * spread:
+                return None
+            if float(np.quantile(inside, 0.75)) - dark > MIXED * (light.tissue - dark):
                 return None
             if abs(light.edge - edge) <= SETTLED * (light.tissue - dark):
                 break

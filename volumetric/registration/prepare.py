@@ -285,6 +285,6 @@ def tissue_on(
     brain = within > sizes / 2
     brain[0] = False
     sure = brain[labels]
-    whole, _ = ndimage.label(sure | (foreground & excluded))
-    mask: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(np.isin(whole, np.unique(whole[sure])))
+    joined, _ = ndimage.label(sure | (foreground & excluded & ~hidden))
+    mask: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(sure) | np.isin(joined, np.unique(joined[sure]))
     return mask
