@@ -1,8 +1,9 @@
 """The sheet of a cohort: one line a brain, its images, settings of its own, and what else is known of it.
 
-Columns are named as the options of `count`, with `_` or `-`; `brain` and `source` must be there. The voxel size stands
-in one column, `voxel_um` (`5 0.7 0.7`), or in three, `z_um, y_um, x_um`. Every other column is kept for `compare`.
-Relative paths are relative to the sheet. An empty cell leaves a setting to the flags and the settings file.
+Columns are named as the options of `count`, with `_`, `-` or blanks; `brain` and `source` must be there. The voxel
+size stands in one column, `voxel_um` (`5 0.7 0.7`), or in three, `z_um, y_um, x_um`. Every other column is kept for
+`compare`. Relative paths are relative to the sheet. An empty cell, or `NA` and the like, leaves a setting to the flags
+and the settings file.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from pipelines import count
-from pipelines.csv_file import read_csv
+from pipelines.csv_file import FIRST_LINE, plain, read_csv
 from volumetric.atlas.loader import PIN
 from volumetric.detection.model import SHIPPED
 from volumetric.errors import InputError
-from volumetric.statistics.design import FIRST_LINE
+from volumetric.storage.handwritten import is_missing
 from volumetric.storage.ngff import is_zarr
 
 VOXEL = ("z_um", "y_um", "x_um")
@@ -103,39 +102,28 @@ class Row:
 
 def read_sheet(path: Path) -> tuple[Row, ...]:
     """The brains of a sheet, in its order; raises `InputError` for what is wrong with its header or its names."""
-    table = read_csv(path, "sheet of brains", ())
-    table.columns = pd.Index([_column(str(name)) for name in table.columns])
+    columns = (*KNOWN, *OF_THE_COMMAND, "group")
+    table = read_csv(path, "sheet of brains", (), known=columns, text=("brain", "source", "group", *PATHS), row="brain")
     _check_columns(path, list(table.columns))
-    cells = table.apply(lambda column: column.str.strip())
     rows = [
         Row(
-            line=line,
+            line=int(line) + FIRST_LINE,
             brain=record["brain"],
-            cells={name: text for name, text in record.items() if name in KNOWN and text},
+            cells={name: text for name, text in record.items() if name in KNOWN and not is_missing(text)},
             others={name: text for name, text in record.items() if name not in KNOWN},
             folder=path.absolute().parent,
         )
-        for line, record in enumerate(cells.to_dict("records"), start=FIRST_LINE)
-        if any(record.values())  # spreadsheets leave empty lines at the end
+        for line, record in zip(table.index, table.to_dict("records"), strict=True)
     ]
-    if not rows:
-        raise InputError(f"the sheet {path} lists no brain: expected one line a brain below the header")
     _check_names(path, rows)
     return tuple(rows)
 
 
-def _column(name: str) -> str:
-    """An option's own spelling where a column is one (`Voxel-um`), else the name as it stands."""
-    option = name.strip().lower().replace("-", "_").replace(" ", "_")
-    return option if option in KNOWN or option in OF_THE_COMMAND else name.strip()
-
-
 def _check_columns(path: Path, columns: list[str]) -> None:
     wrong = [f"there is no column `{name}`" for name in ("brain", "source") if name not in columns]
-    wrong += [f"the column `{name}` stands there twice" for name in dict.fromkeys(columns) if columns.count(name) > 1]
     for name in columns:
         alike = _meant(name)
-        if not name or name.startswith("Unnamed:"):
+        if name.startswith("Unnamed:"):
             wrong.append("a column has no name")
         elif name == "path":
             wrong.append("`path` is the run folder in a design: name the column of the images `source`")
@@ -154,7 +142,7 @@ def _meant(name: str) -> str | None:
     """The option that a column may be meant to be: a little misspelt, or only begun (`voxel`)."""
     if name in KNOWN:
         return None
-    option = name.lower().replace("-", "_").replace(" ", "_")
+    option = plain(name)
     begun = [known for known in KNOWN if len(option) > 3 and known.startswith(option)]
     return next(iter(difflib.get_close_matches(option, KNOWN, n=1, cutoff=ALIKE) + begun), None)
 

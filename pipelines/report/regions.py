@@ -8,15 +8,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from pipelines.csv_file import FIRST_LINE, read_csv
 from pipelines.report.planes import Rgb
 from volumetric.errors import InputError
+from volumetric.storage.handwritten import is_missing
 
 SIDES = ("left", "right", "both")
 NUMBERS = ("count_own", "count", "expected", "expected_low", "expected_high")
 SHARES = ("volume_own_mm3", "volume_mm3", "coverage", "density_per_mm3")
 _TEXT = ("acronym", "name", "hemisphere")
+
+_AGAIN = (
+    "It may have been saved again by a spreadsheet: put back the file that the run wrote, with the same "
+    "`volumetric count`, and open copies only"
+)
+
+OFF = 8.0
+"""How many times a density may be what count and volume give: misread marks change a number tenfold or more."""
+
+_KNOWN = ("region_id", "depth", "count_own", "count")
+"""Columns in which every row has a whole number."""
 
 Figures = Mapping[str, float | None]
 
@@ -43,20 +58,42 @@ class RegionRow:
 
 
 def read_regions(path: Path) -> pd.DataFrame:
-    """`regions.csv` with numbers as numbers; an acronym such as `NA` stays text. Raises `InputError`."""
+    """`regions.csv` with numbers as numbers, also where a spreadsheet saved it again; an acronym such as `NA` is text.
+
+    Raises `InputError` where it is missing, lacks a column or holds what is no number, and where a density is far from
+    that of its count and volume: a spreadsheet that takes points for marks of thousands saves other numbers.
+    """
     columns = ("region_id", "parent_id", "depth", *NUMBERS, *SHARES)
     if not path.is_file():
         raise InputError(f"there is no region table at {path}: finish the run first, with the same `volumetric count`")
-    table = pd.read_csv(
-        path,
-        keep_default_na=False,
-        na_values={name: ["", "nan", "NaN"] for name in columns},
-        dtype=dict.fromkeys(_TEXT, str),
-    )
-    missing = [name for name in (*columns, *_TEXT) if name not in table]
-    if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}")
-    return table
+    table = read_csv(path, "region table", (*columns, *_TEXT), text=_TEXT, row="region")
+    for name in columns:
+        table[name] = _numbers(table[name], path)
+    for name in _KNOWN:
+        if table[name].mod(1).eq(0).all():
+            table[name] = table[name].astype("int64")
+    ratio = table["density_per_mm3"] * table["volume_mm3"] / table["count"].where(table["count"] > 0)
+    off = (ratio > OFF) | (ratio < 1 / OFF)
+    if off.any():
+        row = table[off].iloc[0]
+        raise InputError(
+            f"{path} is damaged: {row['acronym']} ({row['hemisphere']}) has {row['count']:g} cells in "
+            f"{row['volume_mm3']:g} mm3 but {row['density_per_mm3']:g} per mm3 (line {off.idxmax() + FIRST_LINE}). "
+            f"{_AGAIN}"
+        )
+    return table.reset_index(drop=True)
+
+
+def _numbers(column: pd.Series[str], path: Path) -> npt.NDArray[np.float64]:
+    missing = column.map(is_missing)
+    numbers = pd.to_numeric(column.mask(missing), errors="coerce")
+    wrong = column[numbers.isna() & ~(missing & (column.name not in _KNOWN))]
+    if len(wrong):
+        raise InputError(
+            f"{path} is damaged: {column.name} is {wrong.iloc[0]!r} in line {wrong.index[0] + FIRST_LINE}, where a "
+            f"number must be. {_AGAIN}"
+        )
+    return numbers.to_numpy(np.float64)
 
 
 def region_rows(table: pd.DataFrame) -> list[RegionRow]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from volumetric.errors import InputError
+from volumetric.statistics.spelling import refuse_misspelt
+from volumetric.storage.handwritten import UnclearNumbersError, is_missing, is_number, with_points
 
 COLUMNS = ("brain", "group", "path")
 FIRST_LINE = 2
@@ -95,12 +99,36 @@ class Design:
         more = (f"{name}{end}" for name, values in self.covariates.items() for end in _terms_of(values)[0])
         return ("intercept", *self.contrasts, *more)
 
+    def described(self) -> list[str]:
+        """What is compared, and how each covariate is understood, one line each."""
+        sizes = Counter(self.groups)
+        groups = [f"{name} ({sizes[name]})" for name in self.contrasts]
+        lines = [f"groups: {', '.join(groups)} against {self.reference} ({sizes[self.reference]}), the reference"]
+        for name, kind in self.kinds.items():
+            if kind["kind"] == "number":
+                lines.append(f"covariate {name}: a number, {kind['lowest']:g} to {kind['highest']:g}")
+            else:
+                levels = [f"{level} ({size})" for level, size in kind["levels"].items()]
+                lines.append(f"covariate {name}: a category, {', '.join(levels)}")
+        return lines
+
+    @property
+    def kinds(self) -> dict[str, dict[str, Any]]:
+        """Of each covariate: number with its range, or category with the number of brains of each level."""
+        return {
+            name: {"kind": "category", "levels": dict(Counter(values))}
+            if isinstance(values[0], str)
+            else {"kind": "number", "lowest": min(values), "highest": max(values)}
+            for name, values in self.covariates.items()
+        }
+
 
 def parse_design(table: pd.DataFrame, folder: Path, reference: str | None = None) -> Design:
     """The design in a table of text as it stands in the file.
 
     Args:
-        table: columns `brain`, `group`, `path`; every other column is a covariate, of numbers or of categories.
+        table: columns `brain`, `group`, `path`; every other column is a covariate, of numbers or of categories. The
+            line of a row in the file is its index + `FIRST_LINE`.
         folder: what relative paths are relative to.
         reference: group; the first in the file by default.
 
@@ -118,58 +146,97 @@ def parse_design(table: pd.DataFrame, folder: Path, reference: str | None = None
     for name in cells.columns:
         if not str(name).strip() or str(name).startswith("Unnamed:"):
             raise InputError("a column of the design has no name: give every column of the header one, or remove it")
-        _refuse_lines(cells[name] == "", f"the column {name!r} of the design is empty")
-    paths = tuple((folder / path).absolute() for path in cells["path"])
-    _refuse_repeats(cells["brain"].tolist(), "brain")
-    _refuse_repeats([path.resolve() for path in paths], "path")
+        _refuse_missing(cells, str(name))
+    lines = (cells.index + FIRST_LINE).tolist()
+    paths = tuple((folder / Path(path).expanduser()).absolute() for path in cells["path"])
+    _refuse_repeats([name.casefold() for name in cells["brain"]], cells["brain"].tolist(), lines, "brain")
+    _refuse_repeats([path.resolve() for path in paths], list(map(str, paths)), lines, "path")
+    covariates = {str(name): _covariate(cells[name]) for name in cells.columns if name not in COLUMNS}
     groups = tuple(cells["group"])
-    _refuse_lookalikes(groups)
+    _refuse_lookalikes(groups, "groups")
+    refuse_misspelt(groups)
     return Design(
         brains=tuple(cells["brain"]),
         groups=groups,
         paths=paths,
-        reference=groups[0] if reference is None else reference,
-        covariates={str(name): _covariate(cells[name]) for name in cells.columns if name not in COLUMNS},
+        reference=_first(groups) if reference is None else reference,
+        covariates=covariates,
     )
 
 
-def _refuse_lookalikes(groups: tuple[str, ...]) -> None:
+def _first(groups: tuple[str, ...]) -> str:
+    """The reference where none is named; refused where it is a single brain, which a slip of the pen may have made."""
+    sizes = Counter(groups)
+    if sizes[groups[0]] == 1 and max(sizes.values()) > 1:
+        raise InputError(
+            f"the first group in the design, {groups[0]!r}, would be the reference but has one brain, and "
+            f"{', '.join(f'{name!r} has {n}' for name, n in sizes.items() if n > 1)}: mend the group's name if it is "
+            "misspelt, or name the group that all others are compared with by --reference"
+        )
+    return groups[0]
+
+
+def _refuse_lookalikes(values: Sequence[str], what: str) -> None:
+    """Raise where names differ in nothing but capitals, blanks and the like."""
     spellings: dict[str, str] = {}
-    for name in groups:
-        other = spellings.setdefault(name.casefold(), name)
+    for name in values:
+        other = spellings.setdefault(re.sub(r"[\W_]+", "", name.casefold()) or name, name)
         if other != name:
+            differ = "capitals" if other.casefold() == name.casefold() else "blanks or signs"
             raise InputError(
-                f"the groups {other!r} and {name!r} of the design differ in capitals only: write both alike"
+                f"the {what} {other!r} and {name!r} of the design differ in {differ} only: write both alike"
             )
 
 
 def _covariate(column: pd.Series[str]) -> Covariate:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    readable = np.isfinite(numbers)
+    try:
+        cells = with_points(list(column), comma_separates=True)
+    except UnclearNumbersError as error:
+        raise InputError(f"the covariate {column.name!r} {error}") from error
+    readable = np.array([is_number(cell) for cell in cells])
     if readable.all():
-        return tuple(numbers.tolist())
+        return tuple(float(cell) for cell in cells)
     if readable.any():
         _refuse_lines(
             pd.Series(~readable, index=column.index),
             f"the covariate {column.name!r} mixes numbers with text; give numbers alone, or names for all categories "
             "(batch1, batch2). It is not a number",
         )
+    _refuse_lookalikes(column, f"categories of the covariate {column.name!r},")
     return tuple(column)
 
 
-def _refuse_lines(at_fault: pd.Series[bool], what: str) -> None:
-    lines = [str(i + FIRST_LINE) for i in np.flatnonzero(at_fault.to_numpy())]
+def _refuse_missing(cells: pd.DataFrame, name: str) -> None:
+    """Raise where a cell says nothing; the name and the path of a brain may be any text."""
+    column = cells[name]
+    at_fault = column == "" if name in {"brain", "path"} else column.map(is_missing)
+    brains = [f"{brain!r}" for brain in cells.loc[at_fault, "brain"] if brain]
+    said = sorted({f"{cell!r}" for cell in column[at_fault] if cell})
+    _refuse_lines(
+        at_fault.astype(bool),
+        f"the column {name!r} of the design is empty",
+        (f" ({', '.join(said)})" if said else "")
+        + (f", for {', '.join(brains[:8])}" if brains else "")
+        + (
+            ": fill it in, or take the brain or the column out of the design" if name not in COLUMNS else ": fill it in"
+        ),
+    )
+
+
+def _refuse_lines(at_fault: pd.Series[bool], what: str, then: str = "") -> None:
+    lines = [str(line + FIRST_LINE) for line in at_fault.index[at_fault]]
     if lines:
-        raise InputError(f"{what} in line{'s' * (len(lines) > 1)} {', '.join(lines[:8])}")
+        raise InputError(f"{what} in line{'s' * (len(lines) > 1)} {', '.join(lines[:8])}{then}")
 
 
-def _refuse_repeats(values: Sequence[object], name: str) -> None:
+def _refuse_repeats(values: Sequence[object], shown: Sequence[str], lines: Sequence[int], name: str) -> None:
     for value, number in Counter(values).items():
         if number > 1:
-            lines = [str(i + FIRST_LINE) for i, other in enumerate(values) if other == value]
+            at = [i for i, other in enumerate(values) if other == value]
+            spelled = " and ".join(dict.fromkeys(f"{shown[i]!r}" for i in at))
             raise InputError(
-                f"the {name} {str(value)!r} stands in lines {', '.join(lines)} of the design: each brain is one line, "
-                "counted once"
+                f"the {name} {spelled} stands in lines {', '.join(str(lines[i]) for i in at)} of the design: each "
+                "brain is one line, counted once"
             )
 
 
