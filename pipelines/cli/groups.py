@@ -27,7 +27,8 @@ def compare(
     ] = None,
     atlas_dir: AtlasDir = None,
     reference: Annotated[
-        str | None, typer.Option(help="Group the others are compared with. Default: the first in the file.")
+        str | None,
+        typer.Option(help="Group the others are compared with. Default: the first in the file, which is printed."),
     ] = None,
     depth: Annotated[
         int | None,
@@ -41,7 +42,10 @@ def compare(
     ] = None,
     hemisphere: Annotated[
         list[str] | None,
-        typer.Option(help="left, right or both (default); repeat for several."),
+        typer.Option(
+            help="left, right, both, or imaged (of each brain the side imaged); repeat for several. "
+            "Default: what all brains have."
+        ),
     ] = None,
     min_count: Annotated[
         float | None,

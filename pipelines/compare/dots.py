@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import stats
 
-from pipelines.compare.marks import TEST_NAMES, colour_of, number_text
+from pipelines.compare.marks import TEST_NAMES, colour_of, number_text, side_text
 from pipelines.report.picture import INK, MUTED, plain_axes, thousands
 from volumetric.statistics.comparison import FEWEST_BRAINS, Criteria, select_columns
 from volumetric.statistics.design import Design
@@ -49,7 +49,7 @@ def dots_figure(
             axes.set_ylabel("cells per mm³", fontsize=8, color=INK)
     for axes in grid.ravel()[len(regions) :]:
         axes.set_visible(False)
-    where = "" if side == "both" else f", {side} hemisphere"
+    where = side_text(side)
     words = (f"a dot is a brain{where}", "bar: mean with its 95% interval", f"q of the {TEST_NAMES[test]} test")
     figure.supxlabel(("; " if columns > 2 else "\n").join(words), fontsize=7.5, color=MUTED)
     return figure

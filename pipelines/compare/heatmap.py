@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from pipelines.compare.inputs import parents
-from pipelines.compare.marks import colour_of, spread
+from pipelines.compare.marks import colour_of, side_text, spread
 from pipelines.report.picture import INK, MUTED
 from volumetric.atlas.ontology import Ontology
 from volumetric.statistics.comparison import Criteria, select_columns
@@ -85,7 +85,7 @@ def heatmap_figure(
     axes.scatter(
         beside, marked, marker="<", s=min(14.0, (60 * layout.row_in) ** 2), color=INK, linewidths=0, clip_on=False
     )
-    where = "" if side == "both" else f", {side} hemisphere"
+    where = side_text(side)
     counted = f"{len(shown)} region{'s' * (len(shown) != 1)}"
     words = f"{counted} with enough cells{where}, in the order of the hierarchy; grey: not imaged"
     words += f"; triangles: {len(marked)} that differ" if marked else ""

@@ -8,58 +8,88 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyarrow import ArrowInvalid
 
-from pipelines.csv_file import read_csv
+from pipelines.compare.animals import check_different, check_one_atlas, identities_of
+from pipelines.csv_file import FIRST_LINE, read_csv
 from pipelines.report.regions import read_regions
 from pipelines.workspace import RunFolder
 from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.loader import load_atlas
 from volumetric.atlas.ontology import Ontology
+from volumetric.atlas.registered import QUALITY
 from volumetric.errors import InputError
-from volumetric.statistics.design import COLUMNS, FIRST_LINE, Design, parse_design
+from volumetric.statistics.design import COLUMNS, Design, parse_design
+from volumetric.statistics.imaged import BOTH, LEFT, RIGHT, imaged_side
 from volumetric.statistics.level import Parents
 from volumetric.storage.atomic import read_json
-from volumetric.storage.provenance import digest
+from volumetric.storage.tables import table_metadata
 
 NEEDED = ("regions.csv", "cells.parquet", "run.json")
+
+_SIDES = {"left": LEFT, "right": RIGHT, "whole": BOTH}
+"""What a registration calls the part that was imaged; of other parts coverage tells the side."""
 
 
 @dataclass(frozen=True)
 class Brains:
-    """The design, and the run folder, record and region table of each of its brains, in order."""
+    """The design, and the run folder, record and region table of each of its brains, in order.
+
+    `imaged` is the side that was imaged: left, right or both. `atlas` is that of all runs, with its identity where that
+    is known. `doubts` are those of the brains beside each other.
+    """
 
     design: Design
     runs: tuple[RunFolder, ...]
     records: tuple[Mapping[str, Any], ...]
     tables: tuple[pd.DataFrame, ...]
+    imaged: tuple[str, ...]
+    atlas: Mapping[str, Any]
+    doubts: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """What the runs themselves warned of, once each, with the brains."""
+        """What the runs themselves warned of, once each, with the brains; then the doubts."""
         brains: dict[str, list[str]] = {}
         for brain, record in zip(self.design.brains, self.records, strict=True):
             for warning in record.get("warnings", ()):
                 brains.setdefault(str(warning), []).append(brain)
-        return [f"the run of {', '.join(names)}: {warning}" for warning, names in brains.items()]
+        told = [f"the run of {', '.join(names)}: {warning}" for warning, names in brains.items()]
+        return [*told, *self.doubts]
 
 
 def read_brains(path: Path, reference: str | None) -> Brains:
     """Read the design and what it points to; raises `InputError` that names the line at fault."""
-    design = parse_design(read_csv(path, "design file", COLUMNS), path.parent, reference)
+    table = read_csv(path, "design file", COLUMNS, text=COLUMNS, row="brain")
+    design = parse_design(table, path.parent, reference)
     runs = tuple(RunFolder(folder) for folder in design.paths)
-    for line, (brain, run) in enumerate(zip(design.brains, runs, strict=True), start=FIRST_LINE):
+    for line, brain, run in zip(table.index + FIRST_LINE, design.brains, runs, strict=True):
         _check_finished(path, line, brain, run)
     records = tuple(_read_record(run) for run in runs)
-    _check_one_atlas(design, records)
-    _check_different(design, records)
-    return Brains(design, runs, records, tuple(read_regions(run.regions) for run in runs))
+    qualities = [_read_quality(run) for run in runs]
+    atlases = [
+        {**quality.get("atlas", {}), **record["atlas"]} for quality, record in zip(qualities, records, strict=True)
+    ]
+    check_one_atlas(design.brains, atlases)
+    tables = tuple(read_regions(run.regions) for run in runs)
+    images = [identities_of(record, _metadata(run)) for record, run in zip(records, runs, strict=True)]
+    doubts = check_different(design.brains, design.groups, images, tables)
+    told = [quality.get("imaged") for quality in qualities]
+    imaged = tuple(_SIDES.get(str(side)) or imaged_side(table) for side, table in zip(told, tables, strict=True))
+    return Brains(design, runs, records, tables, imaged, _known(atlases), tuple(doubts))
+
+
+def _known(atlases: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What any of the runs knows of the atlas that they have in common."""
+    return {key: value for atlas in reversed(atlases) for key, value in atlas.items()}
 
 
 def _check_finished(path: Path, line: int, brain: str, run: RunFolder) -> None:
     if not run.path.is_dir():
+        backslashes = " (folders are separated by /, not by \\)" * ("\\" in run.path.name)
         raise InputError(
-            f"line {line} of {path}: brain {brain!r} is unknown, there is no folder {run.path}. Give in the column "
-            "`path` the --out folder of `volumetric count`, relative to the design file or absolute"
+            f"line {line} of {path}: brain {brain!r} is unknown, there is no folder {run.path}{backslashes}. Give "
+            "in the column `path` the --out folder of `volumetric count`, relative to the design file or absolute"
         )
     absent = [name for name in NEEDED if not (run.path / name).is_file()]
     if absent:
@@ -81,27 +111,21 @@ def _read_record(run: RunFolder) -> Mapping[str, Any]:
     return record
 
 
-def _check_one_atlas(design: Design, records: Sequence[Mapping[str, Any]]) -> None:
-    names = [str(record["atlas"]["name"]) for record in records]
-    other = next((i for i, name in enumerate(names) if name != names[0]), None)
-    if other is not None:
-        raise InputError(
-            f"the brains {design.brains[0]!r} and {design.brains[other]!r} were counted with different atlases, "
-            f"{names[0]!r} and {names[other]!r}: count all brains of a study with one atlas"
-        )
+def _read_quality(run: RunFolder) -> Mapping[str, Any]:
+    """What is known of its registration; nothing where the folder was moved without it."""
+    if not (run.registration / QUALITY).is_file():
+        return {}
+    try:
+        return dict(read_json(run.registration / QUALITY))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{run.registration / QUALITY} is damaged: {error!r}. Repeat that run's command") from error
 
 
-def _check_different(design: Design, records: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a brain that was given twice, as copies of one run or as runs of the same images."""
-    seen: dict[str, str] = {}
-    for brain, record in zip(design.brains, records, strict=True):
-        images = digest(record["inputs"].get("ingest") or record["inputs"]["detect"]) if record.get("inputs") else brain
-        if images in seen:
-            raise InputError(
-                f"the brains {seen[images]!r} and {brain!r} were counted from the same images: each line of a "
-                "design is another animal. Take one of them out"
-            )
-        seen[images] = brain
+def _metadata(run: RunFolder) -> Mapping[str, str]:
+    try:
+        return table_metadata(run.cells)
+    except (ArrowInvalid, OSError) as error:
+        raise InputError(f"{run.cells} is not a readable table of cells: {error}. Repeat that run's command") from error
 
 
 def open_atlas(brains: Brains, name_or_dir: str | None, atlas_dir: Path | None) -> Atlas:

@@ -16,6 +16,7 @@ from pipelines.compare.heatmap import heatmap_figure
 from pipelines.compare.inputs import Brains, parents
 from pipelines.compare.maps import Maps
 from pipelines.compare.planes import planes_figure
+from pipelines.compare.sides import Sides
 from pipelines.compare.volcano import volcano_figure
 from pipelines.config import Settings
 from pipelines.report.picture import render
@@ -23,9 +24,18 @@ from volumetric.atlas.atlas import Atlas
 from volumetric.atlas.selection import EXCEPT, select, select_with_descendants
 from volumetric.blocks.plan import Facts
 from volumetric.errors import InputError
-from volumetric.statistics.comparison import FEWEST_BRAINS, TESTS, Criteria, compare_groups, discoveries, strongest
+from volumetric.statistics.comparison import (
+    FEWEST_BRAINS,
+    TESTS,
+    Criteria,
+    compare_groups,
+    discoveries,
+    near_threshold,
+    strongest,
+)
 from volumetric.statistics.dataset import study_dataset
 from volumetric.statistics.level import cut, default_depth, overlapping
+from volumetric.statistics.spelling import alike
 from volumetric.storage.atomic import replacing
 from volumetric.storage.tables import write_csv
 
@@ -43,7 +53,7 @@ class Config(Settings):
     reference: str | None = None
     depth: int | None = Field(default=None, ge=0)
     regions: str | None = None
-    hemispheres: tuple[Literal["left", "right", "both"], ...] = Field(default=("both",), min_length=1)
+    hemispheres: tuple[Literal["left", "right", "both", "imaged"], ...] | None = Field(default=None, min_length=1)
     min_count: float = Field(default=10.0, ge=1)
     min_coverage: float = Field(default=0.5, gt=0, le=1)
     test: Literal["negative_binomial", "welch", "mann_whitney"] = "negative_binomial"
@@ -67,10 +77,15 @@ class Job:
         """The regions of the level, and what else is declared before the groups are looked at."""
         return Criteria(
             regions=self._level[0],
-            hemispheres=tuple(dict.fromkeys(self.config.hemispheres)),
+            hemispheres=self.sides.compared,
             min_count=self.config.min_count,
             min_coverage=self.config.min_coverage,
         )
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Which sides are compared, and why."""
+        return Sides.of(self.brains.design, self.brains.imaged, self.config.hemispheres)
 
     @cached_property
     def _level(self) -> tuple[tuple[int, ...], dict[str, Any]]:
@@ -100,7 +115,10 @@ class Job:
     @cached_property
     def warnings(self) -> list[str]:
         """What a reader of the results must know."""
-        design, found = self.brains.design, self.brains.warnings
+        design, found = self.brains.design, [*self.brains.warnings, *self.sides.doubts]
+        found += self._other_version()
+        for first, other in alike(design.groups):
+            found.append(f"the groups {first!r} and {other!r} are spelled almost alike: are they two?")
         for name in design.group_names:
             size = int(design.members(name).sum())
             if size < FEWEST_BRAINS:
@@ -120,6 +138,16 @@ class Job:
             found.append(f"not on the level compared and not shown: {', '.join(absent)}")
         return found
 
+    def _other_version(self) -> list[str]:
+        recorded = self.brains.atlas.get("identity")
+        if recorded in {None, self.atlas.identity}:
+            return []
+        return [
+            f"the atlas {self.atlas.name!r} found here (contents {self.atlas.identity[:8]}) is another version than "
+            f"that of the runs (contents {str(recorded)[:8]}): levels, names and maps are of the one here. Give "
+            "that of the runs with --atlas"
+        ]
+
     @property
     def work(self) -> Path:
         return self.out / ".work"
@@ -135,13 +163,15 @@ class Job:
     def write_dataset(self) -> Facts:
         """All region tables as one array."""
         with replacing(self.out / "densities.nc") as temporary:
-            study_dataset(self.brains.design, self.brains.tables).to_netcdf(temporary, engine="h5netcdf")
+            brains = self.brains
+            study_dataset(brains.design, brains.tables, brains.imaged).to_netcdf(temporary, engine="h5netcdf")
         return {"brains": len(self.brains.runs)}
 
     def write_statistics(self) -> Facts:
         """The table of results."""
         with xr.open_dataset(self.out / "densities.nc", engine="h5netcdf") as dataset:
             table = compare_groups(dataset.load(), self.brains.design, self.criteria)
+            on_edge = near_threshold(dataset, self.criteria)
         write_csv(self.out / "stats.csv", table)
         left_out = table.assign(brain=table["left_out"].str.split(",")).explode("brain").query("brain != ''")
         return {
@@ -150,6 +180,7 @@ class Job:
             "tested": int(table.loc[table["tested"], "region_id"].nunique()),
             "tests": {test: int(table[f"{test}_p"].notna().sum()) for test in TESTS},
             "discoveries": {test: len(discoveries(table, test, self.config.fdr)) for test in TESTS},
+            "on_edge": on_edge,
             "left_out": left_out.groupby("brain")["region_id"].nunique().to_dict(),
         }
 

@@ -15,6 +15,11 @@ LOWER, HIGHER, QUIET = "#0072b2", "#d55e00", "#b8bfc8"
 TEST_NAMES = {"negative_binomial": "negative binomial F", "welch": "Welch t", "mann_whitney": "Mann-Whitney U"}
 
 
+def side_text(side: str) -> str:
+    """What is said after a title of the side compared; nothing of both."""
+    return {"both": "", "imaged": ", the side imaged"}.get(side, f", {side} hemisphere")
+
+
 def colour_of(number: int) -> str:
     """Of the group with this number."""
     return GROUP_COLOURS[number % len(GROUP_COLOURS)]

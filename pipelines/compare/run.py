@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipelines.compare.inputs import open_atlas, read_brains
 from pipelines.compare.job import Config, Job
@@ -27,13 +28,16 @@ from pipelines.config import Resources
 from pipelines.stage import Stage, run, show
 from volumetric.blocks.plan import Cost, Facts, Plan
 from volumetric.blocks.reduction import Reduction
-from volumetric.statistics.comparison import EXPLORATORY, TESTS
+from volumetric.statistics.comparison import EDGE, EXPLORATORY, TESTS
 from volumetric.statistics.dataset import study_dataset
 from volumetric.storage.atomic import write_json
 from volumetric.storage.provenance import digest, files_identity, versions
 
-VERSION = 2
+VERSION = 3
 PICTURES = ("volcano", "heatmap", "dots", "planes")
+
+MANY_ON_EDGE = 0.1
+"""Of all brains and regions: from here on the threshold of coverage is doubted."""
 
 BYTES_PER_MAP_VOXEL = 40
 """Counts, tissue, sums and the filter's copies: an upper estimate from their types, not measured."""
@@ -46,7 +50,7 @@ def prepare(design: Path, out: Path, config: Config, atlas_dir: Path | None = No
     """Check everything the user gave; nothing is written. Raises `InputError` where it cannot be compared."""
     brains = read_brains(design, config.reference)
     job = Job(brains, open_atlas(brains, config.atlas, atlas_dir), config, out)
-    study_dataset(brains.design, brains.tables)  # tables that do not belong together are refused now
+    study_dataset(brains.design, brains.tables, brains.imaged)  # tables that do not belong together are refused now
     _ = job.warnings  # and so are unknown regions
     return job
 
@@ -58,9 +62,10 @@ def plan(job: Job) -> Plan:
     return Plan(
         stage="compare",
         version=VERSION,
-        config=job.config.model_dump(mode="json", exclude={"atlas"}),
+        config={**job.config.model_dump(mode="json", exclude={"atlas"}), "hemispheres": list(job.sides.compared)},
         inputs={
             "design": digest([design.brains, design.groups, design.reference, dict(design.covariates)]),
+            "imaged": dict(zip(design.brains, job.brains.imaged, strict=True)),
             "brains": {
                 brain: files_identity((run.regions, run.cells))
                 for brain, run in zip(design.brains, job.brains.runs, strict=True)
@@ -101,6 +106,8 @@ def run_compare(
 ) -> dict[str, Any] | None:
     """Compare, resuming where an earlier run stopped; returns what `compare.json` holds, or None for a dry run."""
     job = prepare(design, out, config, atlas_dir)
+    for line in (*job.brains.design.described(), f"compared: {job.sides.why}"):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     stage = Stage(plan(job), job.work / "compare")
     if dry_run:
         show([stage], resources, console)
@@ -118,6 +125,10 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
         f"left out of regions of which less than {job.config.min_coverage:.0%} was imaged (column left_out): "
         + ", ".join(f"{brain} ({n} region{'s' * (n > 1)})" for brain, n in sorted(facts["left_out"].items()))
     ] * bool(facts["left_out"])
+    on_edge = [
+        f"of {facts['on_edge']:.0%} of all brains and regions the coverage lies within {EDGE:g} of --min-coverage "
+        f"{job.config.min_coverage:g}, where chance decides what is left out: take another threshold"
+    ] * (facts["on_edge"] > MANY_ON_EDGE)
     return {
         "version": versions()["volumetric"],
         "command": shlex.join(["volumetric", *sys.argv[1:]]),
@@ -129,6 +140,12 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
                 for name in design.group_names
             },
             "terms": list(design.terms),
+            "covariates": design.kinds,
+        },
+        "sides": {
+            "compared": list(job.sides.compared),
+            "why": job.sides.why,
+            "imaged": dict(zip(design.brains, job.brains.imaged, strict=True)),
         },
         "level": job.level,
         "tests": {"shown": job.config.test, "offered": list(TESTS), "exploratory": sorted(EXPLORATORY)},
@@ -143,20 +160,14 @@ def _record(job: Job, facts: Facts, report: dict[str, Any]) -> dict[str, Any]:
             "voxel_um": list(job.maps.grid.space.spacing_um),
             "smooth_um": job.maps.smooth_um,
         },
-        "warnings": [*job.warnings, *left_out],
+        "warnings": [*job.warnings, *left_out, *on_edge],
         "stages": {"compare": report},
         "versions": versions(),
     }
 
 
 def _print_summary(job: Job, record: dict[str, Any], console: Console) -> None:
-    regions, test, design = record["regions"], job.config.test, job.brains.design
-    covariates = f", covariates {', '.join(design.covariates)}" if design.covariates else ""
-    console.print(
-        f"{len(design.brains)} brains: {', '.join(design.contrasts)} against {design.reference}{covariates}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    regions, test = record["regions"], job.config.test
     number = regions["discoveries"][test]
     console.print(
         f"[bold]{regions['tested']:,}[/] of {regions['compared']:,} regions tested, "
@@ -173,5 +184,5 @@ def _print_summary(job: Job, record: dict[str, Any], console: Console) -> None:
             soft_wrap=True,
         )
     for warning in record["warnings"]:
-        console.print(f"[bold red]warning:[/] {warning}", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
     console.print(f"tables: {job.out / 'stats.csv'}, {job.out / 'densities.nc'}", highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from pipelines.compare.marks import HIGHER, LOWER, QUIET, TEST_NAMES, spread
+from pipelines.compare.marks import HIGHER, LOWER, QUIET, TEST_NAMES, side_text, spread
 from pipelines.report.picture import INK, MUTED, plain_axes
 
 LABELS = 9
@@ -34,7 +34,7 @@ def volcano_figure(table: pd.DataFrame, test: str, fdr: float) -> Figure:
     figure = Figure(figsize=(_WIDTH_IN * columns, _HEIGHT_IN * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, ((group, side), part) in zip(grid, panels, strict=False):
-        where = "" if side == "both" else f", {side} hemisphere"
+        where = side_text(side)
         title = f"{group} against {part['reference'].iloc[0]}{where}"
         axes.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold", pad=18)
         _panel(axes, part, test, fdr)

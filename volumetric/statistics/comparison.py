@@ -13,6 +13,7 @@ import xarray as xr
 from volumetric.statistics.design import Design
 from volumetric.statistics.discovery import benjamini_hochberg
 from volumetric.statistics.effects import cliffs_delta, hedges_g
+from volumetric.statistics.imaged import IMAGED
 from volumetric.statistics.mann_whitney import mann_whitney
 from volumetric.statistics.patterns import patterns
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_interval, ratio_test
@@ -44,13 +45,17 @@ FEWEST_BRAINS = 3
 """In each of two groups; with fewer there are descriptive numbers only."""
 
 
+EDGE = 0.05
+"""Of coverage: how far from the threshold it does not matter which way a brain falls."""
+
+
 @dataclass(frozen=True)
 class Criteria:
     """What is tested, declared before the groups are looked at.
 
     Args:
         regions: ids, in the order of the results.
-        hemispheres: left, right or both.
+        hemispheres: left, right, both, or imaged: of each brain the side that was imaged.
         min_count: a region is tested where its mean count over all brains, whatever their group, reaches this.
         min_coverage: a brain is left out of a region of which a smaller share was imaged.
     """
@@ -102,9 +107,9 @@ def compare_groups(dataset: xr.Dataset, design: Design, criteria: Criteria) -> p
 
 def select_columns(dataset: xr.Dataset, criteria: Criteria) -> Columns:
     """The regions and hemispheres under test, hemisphere by hemisphere; brains with too little coverage as NaN."""
-    chosen = dataset.sel(region=list(criteria.regions), hemisphere=list(criteria.hemispheres))
+    chosen = dataset.sel(region=list(criteria.regions))
     flat = {
-        name: chosen[name].transpose("brain", "hemisphere", "region").values.reshape(chosen.sizes["brain"], -1)
+        name: np.hstack([_of_side(chosen, name, side) for side in criteria.hemispheres])
         for name in ("count", "volume_mm3", "coverage")
     }
     here = (flat["coverage"] >= criteria.min_coverage) & (flat["volume_mm3"] > 0)
@@ -118,6 +123,22 @@ def select_columns(dataset: xr.Dataset, criteria: Criteria) -> Columns:
         }
     )
     return Columns(counts, volume, counts / volume, flat["coverage"] < criteria.min_coverage, labels)
+
+
+def near_threshold(dataset: xr.Dataset, criteria: Criteria) -> float:
+    """Share of all brains and columns whose coverage lies within `EDGE` of the threshold, where chance decides."""
+    coverage = np.hstack(
+        [_of_side(dataset.sel(region=list(criteria.regions)), "coverage", s) for s in criteria.hemispheres]
+    )
+    return float(np.mean(np.abs(coverage - criteria.min_coverage) < EDGE))
+
+
+def _of_side(dataset: xr.Dataset, name: str, side: str) -> Floats:
+    """(n_brains, n_regions) of a variable; of `imaged` each brain's own side."""
+    sides = dataset["imaged"] if side == IMAGED else xr.DataArray([side] * dataset.sizes["brain"], dims="brain")
+    pairs = dataset[name].sel(brain=dataset["brain"], hemisphere=sides)
+    values: Floats = pairs.transpose("brain", "region").values
+    return values
 
 
 def _rate_ratios(columns: Columns, design: Design, usable: Mask) -> list[dict[str, Floats]]:

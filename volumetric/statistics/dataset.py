@@ -10,6 +10,7 @@ import xarray as xr
 
 from volumetric.errors import InputError
 from volumetric.statistics.design import Design
+from volumetric.statistics.imaged import imaged_side
 
 HEMISPHERES = ("left", "right", "both")
 
@@ -25,22 +26,23 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 }
 """Variable -> what it is, and its unit."""
 
-RESERVED = {*VARIABLES, "brain", "region", "hemisphere", "group", "acronym", "name", "parent_id", "depth"}
+RESERVED = {*VARIABLES, "brain", "region", "hemisphere", "group", "imaged", "acronym", "name", "parent_id", "depth"}
 
 NO_PARENT = -1
 
 
-def study_dataset(design: Design, tables: Sequence[pd.DataFrame]) -> xr.Dataset:
+def study_dataset(design: Design, tables: Sequence[pd.DataFrame], imaged: Sequence[str] | None = None) -> xr.Dataset:
     """The region tables of all brains as one dataset.
 
     Args:
         design: the brains, in the order of `tables`.
         tables: columns of `regions.csv`, one row a region and hemisphere.
+        imaged: of each brain the side that was imaged, left, right or both; by default what its coverage says.
 
     Returns:
         Variables of float64 over (brain, region, hemisphere), named as the columns, with `units` and `long_name`.
-        Coordinates: `group` and the covariates by brain; `acronym`, `name`, `parent_id` (-1 for none) and `depth` by
-        region.
+        Coordinates: `group`, `imaged` and the covariates by brain; `acronym`, `name`, `parent_id` (-1 for none) and
+        `depth` by region.
 
     Raises `InputError` where tables have different regions, a row is doubled or missing, or a covariate has the name
     of a variable.
@@ -67,6 +69,7 @@ def study_dataset(design: Design, tables: Sequence[pd.DataFrame]) -> xr.Dataset:
             "region": ids,
             "hemisphere": list(HEMISPHERES),
             "group": ("brain", list(design.groups)),
+            "imaged": ("brain", list(imaged or map(imaged_side, tables)), {"long_name": "side that was imaged"}),
             **{name: ("brain", list(column)) for name, column in design.covariates.items()},
             "acronym": ("region", first["acronym"].to_numpy(str)),
             "name": ("region", first["name"].to_numpy(str)),

@@ -1,0 +1,72 @@
+"""Which side of the brains a comparison is of, why, and what must be known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from volumetric.statistics.design import Design
+from volumetric.statistics.imaged import BOTH, IMAGED, LEFT, RIGHT, compared_side
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The hemispheres compared, the sentence that says why, and doubts."""
+
+    compared: tuple[str, ...]
+    why: str
+    doubts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, design: Design, imaged: Sequence[str], given: Sequence[str] | None) -> Sides:
+        """Those that are given, else what all brains have.
+
+        Args:
+            design: the brains.
+            imaged: of each brain the side that was imaged: left, right or both.
+            given: by the user.
+        """
+        brains = {side: [b for b, s in zip(design.brains, imaged, strict=True) if s == side] for side in _ORDER}
+        halves = brains[LEFT] + brains[RIGHT]
+        told = "; ".join(f"{_NAMES[side]} of {', '.join(names)}" for side, names in brains.items() if names)
+        compared = tuple(dict.fromkeys(given)) if given else (compared_side(imaged),)
+        if given:
+            why = f"{', '.join(compared)}, as given" + (f" (imaged: {told})" if halves else "")
+        elif not halves:
+            why = "both sides of all brains"
+        elif compared == (IMAGED,):
+            why = f"of each brain the side that was imaged: {told}. Densities are of that side"
+        else:
+            why = f"the {compared[0]} side, which all brains have; imaged: {told}"
+        return cls(compared, why, (*_cut(compared, halves), *_mixed_up(design, imaged, compared)))
+
+
+_ORDER = (BOTH, LEFT, RIGHT)
+_NAMES = {BOTH: "both sides", LEFT: "the left", RIGHT: "the right"}
+
+
+def _cut(compared: tuple[str, ...], halves: list[str]) -> list[str]:
+    """Half brains compared by both sides lie with all regions at a coverage of a half."""
+    if BOTH not in compared or not halves:
+        return []
+    return [
+        f"both sides are compared, but of {', '.join(halves)} one side was imaged: about half of every region is "
+        "there, so that chance decides which regions reach --min-coverage. Leave --hemisphere out to compare the side "
+        "imaged"
+    ]
+
+
+def _mixed_up(design: Design, imaged: Sequence[str], compared: tuple[str, ...]) -> list[str]:
+    """Groups that were imaged on different sides cannot be told from the sides."""
+    if IMAGED not in compared or len(set(imaged)) == 1:
+        return []
+    sides = [[float(side == one) for side in imaged] for one in dict.fromkeys(imaged)][1:]
+    together = np.column_stack([design.matrix, *sides])
+    if np.linalg.matrix_rank(together) == together.shape[1]:
+        return []
+    return [
+        "the side that was imaged goes with the groups or the covariates: what differs between left and right cannot "
+        "be told from what differs between groups"
+    ]
