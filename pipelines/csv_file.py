@@ -14,6 +14,8 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from volumetric.errors import InputError
@@ -135,23 +137,23 @@ def _cells(content: str, separator: str, name: str) -> pd.DataFrame:
             keep_default_na=False,
             skipinitialspace=separator != "\t",
             skip_blank_lines=False,
-        ).fillna("")
+        )
     except pd.errors.ParserError as error:
         raise InputError(
             f'{name} cannot be read as CSV: {error}. Look for a quotation mark (") that is not closed'
         ) from error
-    return cells.apply(lambda column: column.str.strip())
+    return pd.DataFrame({name: column.fillna("").str.strip() for name, column in cells.items()})
 
 
 def _named(header: list[str], body: pd.DataFrame, known: Collection[str], separator: str, name: str) -> pd.DataFrame:
     """Rows that say something, by columns that have names."""
-    filled = (body != "").to_numpy()
+    filled: npt.NDArray[np.bool_] = (body != "").to_numpy()
     last = max((i for i, cell in enumerate(header) if cell), default=-1)
-    beyond = filled[:, last + 1 :].any(axis=1)
-    if beyond.any():
+    beyond = np.flatnonzero(filled[:, last + 1 :].any(axis=1))
+    if len(beyond):
         raise InputError(
             f"{name} has lines with more cells than its header names, the first in line "
-            f"{body.index[beyond.argmax()] + FIRST_LINE}: put a cell that holds {_one(separator)} into quotes, "
+            f"{int(body.index[beyond[0]]) + FIRST_LINE}: put a cell that holds {_one(separator)} into quotes, "
             "and give every column a name (a column has no name)"
         )
     kept = [i for i, cell in enumerate(header) if cell or filled[:, i].any()]
@@ -167,7 +169,7 @@ def _named(header: list[str], body: pd.DataFrame, known: Collection[str], separa
             wrong.append(f"the column `{same[0]}` stands there twice{written}")
     if wrong:
         raise InputError(f"the header of {name} is not clear: {'; '.join(wrong)}")
-    table = body.loc[filled.any(axis=1), kept]
+    table = body.iloc[np.flatnonzero(filled.any(axis=1)), kept]
     table.columns = pd.Index(names)
     return table
 

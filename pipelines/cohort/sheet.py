@@ -109,8 +109,8 @@ def read_sheet(path: Path) -> tuple[Row, ...]:
         Row(
             line=int(line) + FIRST_LINE,
             brain=record["brain"],
-            cells={name: text for name, text in record.items() if name in KNOWN and not is_missing(text)},
-            others={name: text for name, text in record.items() if name not in KNOWN},
+            cells={str(name): text for name, text in record.items() if name in KNOWN and not is_missing(text)},
+            others={str(name): text for name, text in record.items() if name not in KNOWN},
             folder=path.absolute().parent,
         )
         for line, record in zip(table.index, table.to_dict("records"), strict=True)

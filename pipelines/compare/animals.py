@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def check_different(
         tables: of each brain, columns of `regions.csv`.
 
     Returns:
-        Doubts: pairs with the same registration but other counts.
+        Doubts: pairs with the same registration but other counts, or with counts too much alike.
 
     Raises `InputError` that names the two brains.
     """
@@ -70,23 +71,25 @@ def check_different(
                 f"the brains {one} and {other} have the same number of cells in all regions{swapped}: they are one "
                 f"animal, counted twice or copied. {EACH}"
             )
-        doubts.append(
-            f"the brains {one} and {other} have the same volume in all regions, as two counts of one animal have: if "
-            "they are one, take one of them out"
+        why = (
+            "the same volume in all regions, as two counts of one animal have"
+            if pair.volumes
+            else "numbers of cells that are more alike than chance allows those of two animals to be"
         )
+        doubts.append(f"the brains {one} and {other} have {why}: if they are one, take one of them out")
     return doubts
 
 
 def identities_of(record: Mapping[str, Any], metadata: Mapping[str, str]) -> Iterator[str]:
-    """Identities of the images that a run was made from: by names and times, and by contents where they are kept.
+    """Identities of the images that a run was made from, as it keeps them.
 
     Args:
         record: `run.json`.
-        metadata: of `cells.parquet`.
+        metadata: of `cells.parquet`; `volume` is the JSON record of a volume, where it is kept.
     """
     inputs = record.get("inputs") or {}
-    images = inputs.get("ingest") or inputs.get("detect")
-    if images:
-        yield digest(images)
-    if metadata.get("volume"):
-        yield metadata["volume"]
+    images = (inputs.get("ingest", {}).get("source"), inputs.get("detect", {}).get("volume"))
+    yield from (digest(image) for image in images if image)
+    kept = json.loads(metadata.get("volume", "{}")).get("identity")
+    if kept:
+        yield digest(kept)

@@ -28,7 +28,7 @@ from volumetric.storage.tables import table_metadata
 NEEDED = ("regions.csv", "cells.parquet", "run.json")
 
 _SIDES = {"left": LEFT, "right": RIGHT, "whole": BOTH}
-"""What a registration calls the part that was imaged; of other parts coverage tells the side."""
+"""What a registration calls the part that was imaged, where it does not say the side; else coverage tells it."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,14 @@ def read_brains(path: Path, reference: str | None) -> Brains:
     tables = tuple(read_regions(run.regions) for run in runs)
     images = [identities_of(record, _metadata(run)) for record, run in zip(records, runs, strict=True)]
     doubts = check_different(design.brains, design.groups, images, tables)
-    told = [quality.get("imaged") for quality in qualities]
-    imaged = tuple(_SIDES.get(str(side)) or imaged_side(table) for side, table in zip(told, tables, strict=True))
+    imaged = tuple(_imaged(quality, table) for quality, table in zip(qualities, tables, strict=True))
     return Brains(design, runs, records, tables, imaged, _known(atlases), tuple(doubts))
+
+
+def _imaged(quality: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """The side that the registration says, else that of its part, else that of the coverage."""
+    side = quality.get("imaged_side")
+    return str(side) if side in {LEFT, RIGHT, BOTH} else _SIDES.get(str(quality.get("imaged"))) or imaged_side(table)
 
 
 def _known(atlases: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

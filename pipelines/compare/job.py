@@ -85,7 +85,7 @@ class Job:
     @cached_property
     def sides(self) -> Sides:
         """Which sides are compared, and why."""
-        return Sides.of(self.brains.design, self.brains.imaged, self.config.hemispheres)
+        return Sides.of(self.brains.design, self.brains.imaged, self.config.hemispheres, self.config.min_coverage)
 
     @cached_property
     def _level(self) -> tuple[tuple[int, ...], dict[str, Any]]:

@@ -34,7 +34,7 @@ def volcano_figure(table: pd.DataFrame, test: str, fdr: float) -> Figure:
     figure = Figure(figsize=(_WIDTH_IN * columns, _HEIGHT_IN * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, ((group, side), part) in zip(grid, panels, strict=False):
-        where = side_text(side)
+        where = side_text(str(side))
         title = f"{group} against {part['reference'].iloc[0]}{where}"
         axes.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold", pad=18)
         _panel(axes, part, test, fdr)

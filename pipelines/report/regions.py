@@ -75,11 +75,10 @@ def read_regions(path: Path) -> pd.DataFrame:
     ratio = table["density_per_mm3"] * table["volume_mm3"] / table["count"].where(table["count"] > 0)
     off = (ratio > OFF) | (ratio < 1 / OFF)
     if off.any():
-        row = table[off].iloc[0]
+        line, row = table.index[off][0] + FIRST_LINE, table[off].iloc[0]
         raise InputError(
-            f"{path} is damaged: {row['acronym']} ({row['hemisphere']}) has {row['count']:g} cells in "
-            f"{row['volume_mm3']:g} mm3 but {row['density_per_mm3']:g} per mm3 (line {off.idxmax() + FIRST_LINE}). "
-            f"{_AGAIN}"
+            f"{path} is damaged: in line {line}, {row['acronym']} ({row['hemisphere']}) has {row['count']:g} cells in "
+            f"{row['volume_mm3']:g} mm3 but {row['density_per_mm3']:g} per mm3. {_AGAIN}"
         )
     return table.reset_index(drop=True)
 

@@ -17,7 +17,7 @@ from volumetric.statistics.imaged import IMAGED
 from volumetric.statistics.mann_whitney import mann_whitney
 from volumetric.statistics.patterns import patterns
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_interval, ratio_test
-from volumetric.statistics.welch import Moments, welch
+from volumetric.statistics.welch import Moments, variance_by_chance, welch
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -166,13 +166,14 @@ def _contrast(
     ratio: dict[str, Floats],
     criteria: Criteria,
 ) -> pd.DataFrame:
-    first = columns.density[design.members(group)]
-    second = columns.density[design.members(design.reference)]
+    one, other = design.members(group), design.members(design.reference)
+    first, second = columns.density[one], columns.density[other]
+    least = sum(variance_by_chance(columns.counts[rows], columns.volume_mm3[rows]) for rows in (one, other))
     a, b = Moments.of(first), Moments.of(second)
     enough = (a.n >= FEWEST_BRAINS) & (b.n >= FEWEST_BRAINS)
     frequent = _mean(columns.counts) >= criteria.min_count
     tested = enough & frequent
-    t, u = welch(first, second), mann_whitney(first, second)
+    t, u = welch(first, second, least), mann_whitney(first, second)
     g, delta = hedges_g(first, second), cliffs_delta(first, second)
     fold = np.divide(a.mean, b.mean, out=np.full_like(a.mean, np.nan), where=b.mean > 0)
     numbers = {

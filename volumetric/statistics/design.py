@@ -202,7 +202,7 @@ def _covariate(column: pd.Series[str]) -> Covariate:
             f"the covariate {column.name!r} mixes numbers with text; give numbers alone, or names for all categories "
             "(batch1, batch2). It is not a number",
         )
-    _refuse_lookalikes(column, f"categories of the covariate {column.name!r},")
+    _refuse_lookalikes(list(column), f"categories of the covariate {column.name!r},")
     return tuple(column)
 
 
