@@ -24,7 +24,7 @@ from pipelines import count
 from pipelines.cohort.brains import Brain, Cohort, look_at_all
 from pipelines.cohort.overview import write_overview
 from pipelines.cohort.sheet import read_sheet
-from pipelines.cohort.tables import print_doubts, print_plan, print_summary, write_tables
+from pipelines.cohort.tables import print_doubts, print_groups, print_plan, print_summary, write_tables
 from pipelines.config import Resources
 from pipelines.stage import run
 from volumetric.errors import StoppedError, TaskError, VolumetricError
@@ -58,6 +58,8 @@ def run_cohort(
     brains = look_at_all(cohort, read_sheet(sheet))
     if dry_run:
         print_plan(brains, console)
+    print_groups(brains, out, console)
+    if dry_run:
         return
     print_doubts(brains, console)
     errors: list[Exception] = []

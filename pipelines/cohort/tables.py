@@ -118,16 +118,23 @@ def print_summary(brains: Sequence[Brain], out: Path, console: Console) -> None:
     console.print(f"table: {out / 'brains.csv'}", highlight=False, soft_wrap=True)
     if any(brain.state == "done" for brain in brains):
         console.print(f"look at {out / 'overview.png'}", highlight=False, soft_wrap=True)
+    if print_groups(brains, out, console):
+        command = f"volumetric compare {out / 'design.csv'} --out {out / 'compared'}"
+        console.print(f"compare them: {command}", highlight=False, soft_wrap=True)
+
+
+def print_groups(brains: Sequence[Brain], out: Path, console: Console) -> bool:
+    """Say how `compare` understands the groups and covariates of the sheet, or why it cannot; whether it can."""
     groups = design(brains, out)
     if groups is None:
-        return
+        return False
     try:
-        parse_design(groups, out)
+        lines, fit = parse_design(groups, out).described(), True
     except InputError as error:
-        console.print(f"{out / 'design.csv'} cannot be compared yet: {error}", highlight=False, soft_wrap=True)
-    else:
-        command = f"volumetric compare {out / 'design.csv'} --out {out / 'compared'}"
-        console.print(f"groups: {command}", highlight=False, soft_wrap=True)
+        lines, fit = [f"{out / 'design.csv'} cannot be compared yet: {error}"], False
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return fit
 
 
 def _print_refused(brains: Sequence[Brain], console: Console) -> None:
