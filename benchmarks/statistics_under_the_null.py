@@ -22,12 +22,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from volumetric.phantom.studies import Study, Variation, region_means, simulate_study
-from volumetric.statistics.comparison import TESTS, Criteria
+from volumetric.statistics.comparison import TESTS, Criteria, welch_of_counts
 from volumetric.statistics.discovery import benjamini_hochberg
 from volumetric.statistics.mann_whitney import mann_whitney
 from volumetric.statistics.negative_binomial import fit
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_test
-from volumetric.statistics.welch import variance_by_chance, welch
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,13 +64,13 @@ def p_values(
     kept = study.counts.mean(axis=0) >= min_count
     counts, log_volume = study.counts[:, kept], np.log(study.volume_mm3[:, kept])
     first, second = (study.density_per_mm3[study.group == group][:, kept] for group in (1, 0))
+    groups = [(counts[study.group == group], study.volume_mm3[study.group == group][:, kept]) for group in (1, 0)]
     design = np.column_stack([np.ones(len(counts)), study.group])
-    least = sum(variance_by_chance(counts[study.group == g], np.exp(log_volume[study.group == g])) for g in (0, 1))
     model = quasi_fit(counts, log_volume, design)
     gain = fit(counts, log_volume, design[:, :1], model.dispersion).deviance - model.full.deviance
     return kept, {
         "negative_binomial": ratio_test(model, 1).p,
-        "welch": welch(first, second, least).p,
+        "welch": welch_of_counts(*groups).p,
         "mann_whitney": mann_whitney(first, second).p,
         "naive": stats.chi2.sf(np.maximum(gain, 0), 1),
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks import statistics_of_uneven_brains as uneven
 from benchmarks.statistics_under_the_null import LARGEST_BOUND, SETTINGS, Setting, measure
 from volumetric.phantom.studies import LARGEST_MEAN, Variation, region_means, simulate_study
+from volumetric.phantom.uneven_studies import Uneven, uneven_study
 from volumetric.statistics.comparison import EXPLORATORY, TESTS
 
 
@@ -50,3 +52,27 @@ def test_the_bound_of_the_chance_of_any_discovery(name: str) -> None:
     found = measure(SETTINGS[name], studies=500, seed=1)
     for test in TESTS:
         assert found[test]["any_discovery_bound"] <= LARGEST_BOUND or test in EXPLORATORY
+
+
+def test_brains_are_uneven_as_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    dataset, imaged = uneven_study(rng, Uneven(halves=0.5, staining=0.0), per_group=30)
+    assert set(imaged) == {"left", "right", "both"}
+    coverage = dataset["coverage"].mean("region")
+    for brain, side in enumerate(imaged):
+        left, right, both = coverage[brain].values
+        assert both == pytest.approx((left + right) / 2)
+        assert (left < 0.1, right < 0.1) == (side == "right", side == "left")
+    density = dataset["count"].sum("region") / dataset["volume_mm3"].sum("region")
+    own = [float(density.sel(hemisphere=side)[brain]) for brain, side in enumerate(imaged)]
+    assert np.std(np.log(own)) < 0.3
+    cut, _ = uneven_study(rng, Uneven(cut=1.0), per_group=30)
+    ends = (cut["coverage"].sel(hemisphere="both")[:, [0, -1]] < 0.5).any("region")
+    assert 0.6 < float(ends.mean()) < 0.9
+
+
+@pytest.mark.parametrize("name", ["all of these", "left and right halves"])
+def test_uneven_brains_are_no_discoveries(name: str) -> None:
+    setting = uneven.Setting(uneven.SETTINGS[name].uneven, n_regions=60)
+    found = uneven.measure(setting, studies=20)
+    assert all(found[test]["studies_with_any"] <= 2 for test in TESTS)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from volumetric.phantom.studies import simulate_study
+from volumetric.statistics.chance import variance_of_mean
 from volumetric.statistics.comparison import (
     COLUMNS,
     EXPLORATORY,
@@ -20,10 +21,12 @@ from volumetric.statistics.comparison import (
     Criteria,
     compare_groups,
     discoveries,
+    near_threshold,
     strongest,
 )
 from volumetric.statistics.dataset import HEMISPHERES
 from volumetric.statistics.design import Design
+from volumetric.statistics.welch import welch
 
 REGIONS = 24
 
@@ -189,3 +192,59 @@ def test_volumes_scale_densities_and_nothing_else(factor: float) -> None:
             np.testing.assert_allclose(after[name] * factor, before[name], rtol=1e-9)
         elif before[name].dtype.kind == "f":
             np.testing.assert_allclose(after[name], before[name], rtol=1e-5)
+
+
+def copies(seed: int, *, changed: int) -> tuple[xr.Dataset, Design]:
+    """Three tables of one animal a group, some cells of which are other ones."""
+    rng = np.random.default_rng(seed)
+    means = rng.uniform(30, 900, REGIONS)
+    animals = rng.poisson(means * rng.lognormal(0, 0.25, (2, REGIONS)))
+    counts = np.repeat(animals, 3, axis=0) + rng.integers(-changed, changed + 1, (6, REGIONS))
+    return dataset_of(counts.astype(float), np.ones(counts.shape)), design_of(["control"] * 3 + ["drug"] * 3)
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_without_variance_are_not_certain(seed: int, changed: int) -> None:
+    dataset, design = copies(seed, changed=changed)
+    table = compare_groups(dataset, design, CRITERIA)
+    assert table["tested"].all()
+    for test in TESTS:
+        assert table[f"{test}_p"].between(1e-3, 1).all()
+        assert discoveries(table, test, 0.05).empty
+    by_chance = np.sqrt(4 / (3 * table["mean_count"]))  # of the logarithm of the ratio
+    width = np.log(table["rate_ratio_high"] / table["rate_ratio_low"])
+    assert (width > 2 * stats.norm.ppf(0.975) * by_chance).all()
+
+
+def test_chance_bounds_the_variance_from_below_and_not_where_brains_vary_more() -> None:
+    rng = np.random.default_rng(0)
+    volume = rng.uniform(0.5, 2, (6, 4000))
+    counts = rng.poisson(50 * volume).astype(float)
+    counts[0, :100] = np.nan
+    found = variance_of_mean(counts, volume)
+    true = np.where(np.isfinite(counts), 50 / volume, 0).sum(axis=0) / np.isfinite(counts).sum(axis=0) ** 2
+    np.testing.assert_allclose(np.median(found / true), 1, rtol=0.02)
+    first, second = (rng.lognormal(4, 0.5, (6, 50)) for _ in range(2))
+    np.testing.assert_array_equal(welch(first, second, 1e-9).p, welch(first, second).p)
+    same = welch(np.full((3, 1), 30.0), np.full((3, 1), 60.0), 2 * 15.0)
+    assert (same.t[0], same.df[0]) == (pytest.approx(-30 / np.sqrt(30)), 2)
+    assert np.isnan(welch(np.full((3, 1), 30.0), np.full((3, 1), 60.0)).p[0])
+
+
+def test_the_side_imaged_of_each_brain_is_compared() -> None:
+    dataset, design = small_study()
+    sides = ["left", "right"] * 5
+    halved = dataset.copy(deep=True).assign_coords(imaged=("brain", sides))
+    for brain, side in enumerate(sides):
+        for name in ("count", "volume_mm3", "coverage"):
+            other = {"left": "right", "right": "left"}[side]
+            halved[name].loc[{"brain": f"m{brain}", "hemisphere": other}] = 0
+            halved[name].loc[{"brain": f"m{brain}", "hemisphere": "both"}] /= 2
+    criteria = Criteria(CRITERIA.regions, ("imaged",))
+    found = compare_groups(halved, design, criteria)
+    whole = compare_groups(dataset, design, CRITERIA)
+    assert set(found["hemisphere"]) == {"imaged"}
+    pd.testing.assert_frame_equal(found.drop(columns="hemisphere"), whole.drop(columns="hemisphere"))
+    assert near_threshold(halved, criteria) == 0
+    assert near_threshold(halved, CRITERIA) == 1

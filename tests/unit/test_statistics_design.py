@@ -58,6 +58,14 @@ def test_another_reference_turns_the_contrast() -> None:
         ("brain,group,path,b\na,x,p,u\nb,x,q,u\nc,y,r,v\nd,y,s,v\n", "'b' cannot be told from the group"),
         ("brain,group,path,b\na,x,p,u\nb,x,q,u\nc,y,r,u\n", "'b' is 'u' for every brain"),
         ("brain,group,path,\na,x,p,u\nb,y,q,v\n", "has no name"),
+        ("brain,group,path,age\na,x,p,3\nb,y,q,NA\n", r"'age' of the design is empty in line 3 \('NA'\), for 'b'"),
+        ("brain,group,path\na,x,p\nb,na,q\nc,y,r\n", r"'group' of the design is empty in line 3 \('na'\), for 'b'"),
+        ("brain,group,path\na,Drug,p\nb,drug,q\n", "'Drug' and 'drug' of the design differ in capitals only"),
+        ("brain,group,path\na,wild type,p\nb,wild-type,q\n", "differ in blanks or signs only"),
+        ("brain,group,path,b\na,x,p,B1\nb,y,q,b1\nc,x,r,b2\n", "categories of the covariate 'b', 'B1' and 'b1'"),
+        ("brain,group,path\na,contrl,p\nb,control,q\nc,control,r\nd,drug,s\n", "spelled almost as 'control'"),
+        ("brain,group,path\na,ctl,p\nb,control,q\nc,control,r\n", "'ctl', would be the reference but has one brain"),
+        ("brain,group,path\na,x,p\nA,y,q\n", r"brain 'a' and 'A' stands in lines 2, 3"),
     ],
 )
 def test_designs_that_cannot_be_used(text: str, message: str) -> None:

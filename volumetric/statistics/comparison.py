@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from volumetric.statistics.chance import FEWEST_DF, expected_counts, too_alike, variance_of_mean
 from volumetric.statistics.design import Design
 from volumetric.statistics.discovery import benjamini_hochberg
 from volumetric.statistics.effects import cliffs_delta, hedges_g
@@ -17,7 +18,7 @@ from volumetric.statistics.imaged import IMAGED
 from volumetric.statistics.mann_whitney import mann_whitney
 from volumetric.statistics.patterns import patterns
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_interval, ratio_test
-from volumetric.statistics.welch import Moments, variance_by_chance, welch
+from volumetric.statistics.welch import Moments, WelchTest, welch
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -141,6 +142,20 @@ def _of_side(dataset: xr.Dataset, name: str, side: str) -> Floats:
     return values
 
 
+def welch_of_counts(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> WelchTest:
+    """Welch's test of densities whose variance is at least that by chance.
+
+    Args:
+        one, other: counts and volumes of a group, (n_brains, n_tests) each; NaN where a brain is left out.
+    """
+    groups = (one, other)
+    counts = np.concatenate([group[0] for group in groups])
+    expected = np.concatenate([expected_counts(*group) for group in groups])
+    least = variance_of_mean(*one) + variance_of_mean(*other)
+    most_df = FEWEST_DF if too_alike(counts, expected, len(groups)) else np.inf
+    return welch(one[0] / one[1], other[0] / other[1], least, most_df)
+
+
 def _rate_ratios(columns: Columns, design: Design, usable: Mask) -> list[dict[str, Floats]]:
     """Of every contrast, from one model of all brains; NaN in columns that are not usable."""
     blank = np.full(len(usable), np.nan)
@@ -168,12 +183,12 @@ def _contrast(
 ) -> pd.DataFrame:
     one, other = design.members(group), design.members(design.reference)
     first, second = columns.density[one], columns.density[other]
-    least = sum(variance_by_chance(columns.counts[rows], columns.volume_mm3[rows]) for rows in (one, other))
     a, b = Moments.of(first), Moments.of(second)
     enough = (a.n >= FEWEST_BRAINS) & (b.n >= FEWEST_BRAINS)
     frequent = _mean(columns.counts) >= criteria.min_count
     tested = enough & frequent
-    t, u = welch(first, second, least), mann_whitney(first, second)
+    groups = [(columns.counts[rows], columns.volume_mm3[rows]) for rows in (one, other)]
+    t, u = welch_of_counts(*groups), mann_whitney(first, second)
     g, delta = hedges_g(first, second), cliffs_delta(first, second)
     fold = np.divide(a.mean, b.mean, out=np.full_like(a.mean, np.nan), where=b.mean > 0)
     numbers = {

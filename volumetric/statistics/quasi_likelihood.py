@@ -10,7 +10,7 @@ independent, but a brain that is labelled better has more cells in all of them. 
 common is taken out first, and comes back as the shared part, with no more degrees of freedom than there are brains.
 The sum has Satterthwaite's. One degree of freedom pays for the shape, which is estimated as well. The variance is never
 taken for less than Poisson's; where that of a whole study is less, as of copied brains, it has not been measured, and
-regions add no degrees of freedom. Measured in `benchmarks/statistics_under_the_null.py`.
+one degree of freedom is all it has. Measured in `benchmarks/statistics_under_the_null.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from volumetric.statistics.chance import FEWEST_DF, too_alike
 from volumetric.statistics.negative_binomial import Fit, common_dispersion, fit, unit_deviance, variance
 
 Floats = npt.NDArray[np.float64]
@@ -32,9 +33,6 @@ FARTHEST_LOG_RATIO = 12.0
 """Where the search for an interval's end stops: the end is then 0 or infinity."""
 
 BISECTIONS = 40
-
-NOT_BY_CHANCE = 1e-6
-"""Of chi-square's lower tail: counts more alike than this are no independent ones."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,8 @@ def quasi_fit(counts: Floats, log_volume: Floats, design: Floats) -> QuasiFit:
     found = [_quasi_dispersion(residual, reach, rest) for residual in (pearson, rooted)]
     scale, df = np.maximum(found[0][0], found[1][0]), np.minimum(found[0][1], found[1][1])
     scale = np.maximum(scale, _of_chance(np.where(np.isfinite(counts), full.mean, 0.0), dispersion))
-    if _too_alike(counts, full.mean, design.shape[1]):
-        df = np.minimum(df, np.isfinite(counts).sum(axis=0) - rest)
+    if too_alike(counts, full.mean, design.shape[1]):
+        df = np.minimum(df, FEWEST_DF)
     return QuasiFit(counts, log_volume, design, dispersion, full, scale, df)
 
 
@@ -92,13 +90,6 @@ def _of_chance(mean: Floats, dispersion: float) -> Floats:
     """`s` at which a column varies as Poisson's: counts cannot be more alike than chance lets them."""
     chance: Floats = mean.sum(axis=0) / np.maximum(variance(mean, dispersion).sum(axis=0), 1e-300)
     return chance
-
-
-def _too_alike(counts: Floats, mean: Floats, terms: int) -> bool:
-    """Whether the counts of all columns together vary less than Poisson's can."""
-    pearson = np.nansum((counts - mean) ** 2 / mean)
-    df = np.maximum(np.isfinite(counts).sum(axis=0) - terms, 0).sum()
-    return bool(df > 0 and stats.chi2.cdf(pearson, df) < NOT_BY_CHANCE)
 
 
 def _quasi_dispersion(residual: Floats, reach: Floats, spent: float) -> tuple[Floats, Floats]:

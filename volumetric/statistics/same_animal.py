@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from volumetric.statistics.quasi_likelihood import NOT_BY_CHANCE
+from volumetric.statistics.chance import NOT_BY_CHANCE
 
 FEWEST_IN_REGION, FEWEST_REGIONS = 10, 12
 """Cells of two brains in a region, and such regions: with fewer, two animals may be alike by chance."""

@@ -38,12 +38,13 @@ class WelchTest:
     p: Floats
 
 
-def welch(first: Floats, second: Floats, least: Floats | float = 0.0) -> WelchTest:
+def welch(first: Floats, second: Floats, least: Floats | float = 0.0, most_df: float = np.inf) -> WelchTest:
     """Test that two groups have one mean; t is positive where the first is larger.
 
     Args:
         first, second: (n_brains, n_tests), NaN where a brain is left out.
-        least: (n_tests,) variance of the difference of the means that chance alone gives it (`variance_by_chance`).
+        least: (n_tests,) variance that chance alone gives the difference of the means (`chance.variance_of_mean`).
+        most_df: degrees of freedom, at most.
 
     A column with fewer than two values in a group, or without any spread, is NaN. Welch 1947, Biometrika 34:28.
     """
@@ -52,22 +53,9 @@ def welch(first: Floats, second: Floats, least: Floats | float = 0.0) -> WelchTe
     squared = share_a + share_b
     t = _over(a.mean - b.mean, np.sqrt(np.maximum(squared, least)))
     df = _over(squared**2, _over(share_a**2, a.n - 1) + _over(share_b**2, b.n - 1))
-    df = np.where(np.isnan(df), np.minimum(a.n, b.n) - 1, df)  # no spread in either: the fewest it can have
-    return WelchTest(t, df, np.asarray(2 * stats.t.sf(np.abs(t), np.where(df > 0, df, np.nan))))
-
-
-def variance_by_chance(counts: Floats, volume: Floats) -> Floats:
-    """Variance of the mean density of a group whose counts vary as Poisson's, about one density: (n_tests,).
-
-    Args:
-        counts, volume: (n_brains, n_tests), NaN where a brain is left out.
-    """
-    known = np.isfinite(counts)
-    n = known.sum(axis=0).astype(np.float64)
-    size = np.where(known, volume, 0.0)
-    density = _over(np.where(known, counts, 0.0).sum(axis=0), size.sum(axis=0))
-    each = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    return np.nan_to_num(_over(density * each.sum(axis=0), n**2))
+    fewest = _over(np.minimum(a.n, b.n) - 1, np.ones_like(a.n))  # where neither group has any spread
+    df = np.minimum(np.where(np.isnan(df), fewest, df), most_df)
+    return WelchTest(t, df, np.asarray(2 * stats.t.sf(np.abs(t), df)))
 
 
 def _over(part: Floats, whole: Floats) -> Floats:
