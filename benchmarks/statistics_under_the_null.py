@@ -22,9 +22,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from volumetric.phantom.studies import Study, Variation, region_means, simulate_study
-from volumetric.statistics.comparison import TESTS, Criteria, welch_of_counts
+from volumetric.statistics.comparison import TESTS, Criteria, Densities
 from volumetric.statistics.discovery import benjamini_hochberg
-from volumetric.statistics.mann_whitney import mann_whitney
 from volumetric.statistics.negative_binomial import fit
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_test
 
@@ -63,15 +62,16 @@ def p_values(
     """The regions tested, and p of every test for them."""
     kept = study.counts.mean(axis=0) >= min_count
     counts, log_volume = study.counts[:, kept], np.log(study.volume_mm3[:, kept])
-    first, second = (study.density_per_mm3[study.group == group][:, kept] for group in (1, 0))
-    groups = [(counts[study.group == group], study.volume_mm3[study.group == group][:, kept]) for group in (1, 0)]
+    groups = Densities(
+        *((counts[study.group == group], study.volume_mm3[study.group == group][:, kept]) for group in (1, 0))
+    )
     design = np.column_stack([np.ones(len(counts)), study.group])
     model = quasi_fit(counts, log_volume, design)
     gain = fit(counts, log_volume, design[:, :1], model.dispersion).deviance - model.full.deviance
     return kept, {
         "negative_binomial": ratio_test(model, 1).p,
-        "welch": welch_of_counts(*groups).p,
-        "mann_whitney": mann_whitney(first, second).p,
+        "welch": groups.welch().p,
+        "mann_whitney": groups.mann_whitney().p,
         "naive": stats.chi2.sf(np.maximum(gain, 0), 1),
     }
 

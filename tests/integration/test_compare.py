@@ -246,3 +246,136 @@ def test_a_run_without_cells_is_a_brain_like_others(broken: Path, tmp_path: Path
     write_run(broken.parent / "runs" / "drug3", broken.parent / "atlas", np.random.default_rng(0), np.zeros(90))
     record = go(broken, tmp_path / "out")
     assert record["regions"]["tested"] == 63
+
+
+def keep(path: Path, **more: object) -> None:
+    """Add to a JSON file, which is made where there is none."""
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, {**(read_json(path) if path.is_file() else {}), **more})
+
+
+def halve(run: Path, side: str) -> None:
+    """Take away what is not of this side."""
+    table = read_regions(run / "regions.csv")
+    amounts = ["count", "count_own", "volume_mm3", "volume_own_mm3", "coverage"]
+    for name in amounts:
+        table[name] = table[name].astype(float)
+        own = table.loc[table["hemisphere"] == side, name].to_numpy()
+        table.loc[~table["hemisphere"].isin([side, "both"]), name] = 0
+        table.loc[table["hemisphere"] == "both", name] = own / 2 if name == "coverage" else own
+    density = table["count"] / table["volume_mm3"].where(table["volume_mm3"] > 0)
+    table.assign(density_per_mm3=density).to_csv(run / "regions.csv", index=False)
+
+
+def runs_of(design: Path) -> list[Path]:
+    return [design.parent / path for path in pd.read_csv(design)["path"]]
+
+
+def test_the_same_animal_twice_is_refused_by_its_contents(broken: Path, tmp_path: Path) -> None:
+    runs = broken.parent / "runs"
+    kept = (runs / "drug1" / "regions.csv").read_bytes()
+    table = pd.read_csv(runs / "control1" / "regions.csv", keep_default_na=False)
+    table.sample(frac=1, random_state=0).to_csv(runs / "drug1" / "regions.csv", index=False, sep=";")
+    with pytest.raises(
+        InputError, match=r"'control1' \(group 'control'\) and 'drug1' \(group 'drug'\) have the same number of cells"
+    ):
+        go(broken, tmp_path / "out")
+    (runs / "drug1" / "regions.csv").write_bytes(kept)
+    keep(runs / "control2" / "run.json", inputs={"ingest": {"source": "a" * 64}, "detect": {"volume": "b" * 64}})
+    for inputs in ({"ingest": {"source": "a" * 64}}, {"detect": {"volume": "b" * 64}}):
+        keep(runs / "drug3" / "run.json", inputs=inputs)
+        with pytest.raises(InputError, match="'control2' and 'drug3' were counted from the same images"):
+            go(broken, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_copies_with_some_cells_changed_are_said_and_find_nothing(broken: Path, tmp_path: Path) -> None:
+    rng, runs = np.random.default_rng(0), broken.parent / "runs"
+    for group in ("control", "drug"):
+        table = pd.read_csv(runs / f"{group}1" / "regions.csv", keep_default_na=False)
+        for number in (2, 3, 4):
+            changed = table["count_own"] + rng.integers(0, 2, len(table))
+            copy = table.assign(count_own=changed, count=table["count"] + changed - table["count_own"])
+            copy.to_csv(runs / f"{group}{number}" / "regions.csv", index=False)
+    record = go(broken, tmp_path / "out")
+    said = [text for text in record["warnings"] if "if they are one, take one of them out" in text]
+    assert len(said) == 12
+    assert record["regions"]["discoveries"] == dict.fromkeys(("negative_binomial", "welch", "mann_whitney"), 0)
+    p = table_of(tmp_path / "out")[["negative_binomial_p", "welch_p"]]
+    assert (p > 1e-4).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (
+            {"version": "1.2"},
+            {"version": "1.3"},
+            "different versions of an atlas, 'small' version 1.2 and 'small' version 1.3",
+        ),
+        (
+            {"identity": "aa" * 32},
+            {"identity": "bb" * 32},
+            r"'small' \(contents aaaaaaaa\) and 'small' \(contents bbbbbbbb\)",
+        ),
+    ],
+)
+def test_versions_of_an_atlas_are_not_mixed(
+    broken: Path, tmp_path: Path, one: dict[str, str], other: dict[str, str], message: str
+) -> None:
+    for run in runs_of(broken):
+        keep(run / "run.json", atlas={"name": "small", **(other if run.name == "drug2" else one)})
+    with pytest.raises(InputError, match=f"'control1' and 'drug2' were counted with {message}|{message}"):
+        go(broken, tmp_path / "out")
+
+
+def test_an_atlas_that_changed_since_the_runs_is_said(broken: Path, tmp_path: Path) -> None:
+    for run in runs_of(broken):
+        keep(run / "run.json", atlas={"name": "small", "identity": "cc" * 32})
+    job = compare_run.prepare(broken, tmp_path / "out", Config(), None)
+    assert any("contents cccccccc" in text for text in job.warnings)
+    for run in runs_of(broken):
+        keep(run / "run.json", atlas={"name": "small", "identity": small_atlas().identity})
+    assert compare_run.prepare(broken, tmp_path / "out", Config(), None).warnings == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_half_brains_are_compared_by_the_side_imaged(broken: Path, tmp_path: Path, told: bool) -> None:
+    sides = ["left", "right", "left", "right", "right", "left", "right", "left"]
+    for run, side in zip(runs_of(broken), sides, strict=True):
+        halve(run, side)
+        if told:
+            keep(run / "registration" / "quality.json", imaged="part", imaged_side=side)
+    said = io.StringIO()
+    record = go(broken, tmp_path / "out", said)
+    assert "compared: of each brain the side that was imaged: the left of control1, control3" in said.getvalue()
+    assert record["sides"]["compared"] == ["imaged"]
+    assert list(record["sides"]["imaged"].values()) == sides
+    assert record["regions"]["tested"] > 55
+    assert record["warnings"] == []
+    found = table_of(tmp_path / "out").query("negative_binomial_q <= 0.05")
+    assert {"CA1", "BLA"} <= set(found["acronym"])
+    assert set(found["hemisphere"]) == {"imaged"}
+    with xr.open_dataset(tmp_path / "out" / "densities.nc") as dataset:
+        assert dataset["imaged"].values.tolist() == sides
+    with pytest.raises(InputError, match="the left of control2, control4, drug1, drug3 was not imaged"):
+        go(broken, tmp_path / "left", hemispheres=("left",))
+    with pytest.raises(InputError, match=r"both sides of .* were not imaged"):
+        go(broken, tmp_path / "both", hemispheres=("both",))
+
+
+def test_halves_beside_whole_brains_are_compared_on_their_side(broken: Path, tmp_path: Path) -> None:
+    halve(broken.parent / "runs" / "control2", "right")
+    job = compare_run.prepare(broken, tmp_path / "out", Config(), None)
+    assert job.sides.compared == ("right",)
+    assert "the right side, which all brains have; imaged: both sides of control1, " in job.sides.why
+
+
+def test_a_design_saved_by_a_spreadsheet_is_the_same(study: Path, tmp_path: Path) -> None:
+    plain = compare_run.prepare(study, tmp_path / "out", Config(), None).brains.design
+    lines = study.read_text().replace("brain,group,path", " Brain,GROUP,Path").splitlines()
+    saved = study.parent / "saved.csv"
+    text = "\r\n".join([*(f"{line},,".replace(",", ";") for line in lines), ";;;;;;", ""])
+    saved.write_bytes(text.encode("utf-8-sig"))
+    found = compare_run.prepare(saved, tmp_path / "out", Config(), None).brains.design
+    assert (found.brains, found.groups, found.covariates) == (plain.brains, plain.groups, plain.covariates)

@@ -210,8 +210,10 @@ def test_counts_without_variance_are_not_certain(seed: int, changed: int) -> Non
     table = compare_groups(dataset, design, CRITERIA)
     assert table["tested"].all()
     for test in TESTS:
-        assert table[f"{test}_p"].between(1e-3, 1).all()
+        assert table[f"{test}_p"].dropna().between(1e-3, 1).all()
         assert discoveries(table, test, 0.05).empty
+    assert table[["negative_binomial_p", "welch_p"]].notna().all(axis=None)
+    assert table["mann_whitney_p"].isna().all()
     by_chance = np.sqrt(4 / (3 * table["mean_count"]))  # of the logarithm of the ratio
     width = np.log(table["rate_ratio_high"] / table["rate_ratio_low"])
     assert (width > 2 * stats.norm.ppf(0.975) * by_chance).all()

@@ -76,7 +76,9 @@ def uneven_study(
     means = region_means(rng, n_regions)[None, :, None] / 2
     volume = 0.1 * np.exp(rng.normal(0, 0.06, (brains, n_regions, 1))) * seen
     counts = rng.poisson(means * np.exp(log_density) * volume / 0.1)
-    return _dataset(*(_with_both(np.asarray(values, np.float64)) for values in (counts, volume, seen)), imaged), imaged
+    return _dataset(
+        _with_both(counts.astype(np.float64)), _with_both(volume), _with_both(seen) / [1, 1, 2], imaged
+    ), imaged
 
 
 def _coverage(rng: np.random.Generator, uneven: Uneven, imaged: tuple[str, ...], n_regions: int) -> Floats:
@@ -101,7 +103,6 @@ def _with_both(values: Floats) -> Floats:
 
 def _dataset(counts: Floats, volume: Floats, seen: Floats, imaged: tuple[str, ...]) -> xr.Dataset:
     ids = np.arange(1, counts.shape[1] + 1)
-    seen[:, :, 2] /= 2
     variables = {"count": counts, "volume_mm3": volume, "coverage": seen}
     return xr.Dataset(
         {name: (("brain", "region", "hemisphere"), values) for name, values in variables.items()},

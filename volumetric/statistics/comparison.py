@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from volumetric.statistics.design import Design
 from volumetric.statistics.discovery import benjamini_hochberg
 from volumetric.statistics.effects import cliffs_delta, hedges_g
 from volumetric.statistics.imaged import IMAGED
-from volumetric.statistics.mann_whitney import mann_whitney
+from volumetric.statistics.mann_whitney import MannWhitneyTest, mann_whitney
 from volumetric.statistics.patterns import patterns
 from volumetric.statistics.quasi_likelihood import quasi_fit, ratio_interval, ratio_test
 from volumetric.statistics.welch import Moments, WelchTest, welch
@@ -142,18 +143,35 @@ def _of_side(dataset: xr.Dataset, name: str, side: str) -> Floats:
     return values
 
 
-def welch_of_counts(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> WelchTest:
-    """Welch's test of densities whose variance is at least that by chance.
+@dataclass(frozen=True)
+class Densities:
+    """Two groups beside each other.
 
     Args:
-        one, other: counts and volumes of a group, (n_brains, n_tests) each; NaN where a brain is left out.
+        first, second: counts and volumes of a group, (n_brains, n_tests) each; NaN where a brain is left out.
     """
-    groups = (one, other)
-    counts = np.concatenate([group[0] for group in groups])
-    expected = np.concatenate([expected_counts(*group) for group in groups])
-    least = variance_of_mean(*one) + variance_of_mean(*other)
-    most_df = FEWEST_DF if too_alike(counts, expected, len(groups)) else np.inf
-    return welch(one[0] / one[1], other[0] / other[1], least, most_df)
+
+    first: tuple[Floats, Floats]
+    second: tuple[Floats, Floats]
+
+    @cached_property
+    def are_copies(self) -> bool:
+        """Whether the counts vary less than those of different animals can."""
+        groups = (self.first, self.second)
+        expected = np.concatenate([expected_counts(*group) for group in groups])
+        return too_alike(np.concatenate([counts for counts, _ in groups]), expected, len(groups))
+
+    def welch(self) -> WelchTest:
+        """Of densities whose variance is at least that by chance."""
+        (counts, volume), (others, their_volume) = self.first, self.second
+        least = variance_of_mean(*self.first) + variance_of_mean(*self.second)
+        return welch(counts / volume, others / their_volume, least, FEWEST_DF if self.are_copies else np.inf)
+
+    def mann_whitney(self) -> MannWhitneyTest:
+        """Of densities; without p where they are copies, whose ranks say nothing."""
+        (counts, volume), (others, their_volume) = self.first, self.second
+        found = mann_whitney(counts / volume, others / their_volume)
+        return replace(found, p=np.full_like(found.p, np.nan)) if self.are_copies else found
 
 
 def _rate_ratios(columns: Columns, design: Design, usable: Mask) -> list[dict[str, Floats]]:
@@ -187,8 +205,8 @@ def _contrast(
     enough = (a.n >= FEWEST_BRAINS) & (b.n >= FEWEST_BRAINS)
     frequent = _mean(columns.counts) >= criteria.min_count
     tested = enough & frequent
-    groups = [(columns.counts[rows], columns.volume_mm3[rows]) for rows in (one, other)]
-    t, u = welch_of_counts(*groups), mann_whitney(first, second)
+    groups = Densities(*((columns.counts[rows], columns.volume_mm3[rows]) for rows in (one, other)))
+    t, u = groups.welch(), groups.mann_whitney()
     g, delta = hedges_g(first, second), cliffs_delta(first, second)
     fold = np.divide(a.mean, b.mean, out=np.full_like(a.mean, np.nan), where=b.mean > 0)
     numbers = {
