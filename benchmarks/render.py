@@ -93,6 +93,16 @@ SHOWN: Mapping[str, tuple[Shown, ...]] = {
         Shown("results many", "28,700 short tasks", names=("threads", "local")),
         Shown("results killed", "a worker killed every ten seconds"),
     ),
+    "statistics_of_uneven_brains": (
+        Shown(
+            "settings",
+            columns=(
+                *("name", "setting n_regions: regions", "setting per_group: brains a group"),
+                *(f"tests {test} any_discovery: {test}, studies with any" for test in _TESTS),
+                *(f"tests {test} any_discovery_bound: {test}, at most" for test in _TESTS),
+            ),
+        ),
+    ),
     "statistics_under_the_null": (
         Shown(
             "settings",
