@@ -19,7 +19,7 @@ from pipelines.csv_file import FIRST_LINE, plain, read_csv
 from volumetric.atlas.loader import PIN
 from volumetric.detection.model import SHIPPED
 from volumetric.errors import InputError
-from volumetric.storage.handwritten import is_missing
+from volumetric.storage.handwritten import is_missing, is_number, with_points
 from volumetric.storage.ngff import is_zarr
 
 VOXEL = ("z_um", "y_um", "x_um")
@@ -162,11 +162,12 @@ def _check_names(path: Path, rows: list[Row]) -> None:
 
 
 def _three_numbers(name: str, text: str) -> tuple[float, ...]:
-    numbers = re.split(r"\s*[\sx×;,]\s*", text)
+    """Numbers with blanks, `x` or `;` between them may have decimal commas; commas between them are no decimals."""
+    numbers = re.split(r"\s*[\sx×;]\s*", text)
+    if len(numbers) != 3 or not all(map(is_number, numbers)):
+        numbers = re.split(r"\s*[\sx×;,]\s*", text)
     try:
-        z, y, x = (float(number) for number in numbers)
+        z, y, x = map(float, with_points(numbers, comma_separates=False))
     except ValueError as error:
-        raise InputError(
-            f"{name} needs three numbers, Z Y X, with a point for decimals, for example 5 0.7 0.7: got {text!r}"
-        ) from error
+        raise InputError(f"{name} needs three numbers, Z Y X, for example 5 0.7 0.7: got {text!r}") from error
     return z, y, x

@@ -41,8 +41,18 @@ def test_cells_become_settings_of_the_row_alone(tmp_path: Path) -> None:
     assert second.settings() == {"atlas": "allen_mouse_50um", "model": tmp_path / "mine.safetensors"}
 
 
-def test_the_voxel_size_may_stand_in_three_columns(tmp_path: Path) -> None:
-    (row,) = sheet(tmp_path, "brain,source,z_um,y_um,x_um", "m1,raw,5,0.7,0.7")
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("brain,source,z_um,y_um,x_um", "m1,raw,5,0.7,0.7"),
+        ("brain;source;Z um;Y um;X um", "m1;raw;5;0,7;0,7"),
+        ("brain;source;voxel_um", "m1;raw;5 0,7 0,7"),
+        ("brain;source;voxel_um", "m1;raw;5 x 0,7 x 0,7"),
+        ("brain;source;voxel_um", "m1;raw;5, 0.7, 0.7"),
+    ],
+)
+def test_the_voxel_size_as_it_is_written(tmp_path: Path, header: str, cells: str) -> None:
+    (row,) = sheet(tmp_path, header, cells)
     assert row.settings() == {"voxel_um": (5.0, 0.7, 0.7)}
 
 
@@ -92,7 +102,8 @@ def test_all_wrong_names_are_said_at_once(tmp_path: Path) -> None:
     ("header", "cells", "message"),
     [
         ("brain,source,voxel_um", "m1,raw,5 0.7", "voxel_um needs three numbers, Z Y X"),
-        ("brain;source;voxel_um", "m1;raw;5 0,7 0,7", "with a point for decimals"),
+        ("brain;source;voxel_um", "m1;raw;5, 0,7, 0,7", "voxel_um needs three numbers, Z Y X, for example 5 0.7 0.7"),
+        ("brain;source;voxel_um", "m1;raw;5 0.7 0,7", "voxel_um needs three numbers, Z Y X, for example 5 0.7 0.7"),
         ("brain,source,z_um,y_um,x_um", "m1,raw,5,0.7,", "either in the column voxel_um or in all of z_um, y_um, x_um"),
         ("brain,source,voxel_um,z_um", "m1,raw,5 1 1,5", "either in the column voxel_um or in all of z_um, y_um, x_um"),
     ],

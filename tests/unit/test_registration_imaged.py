@@ -1,4 +1,4 @@
-"""Which part of a brain an image shows: found on a phantom of which parts are cut away or blank, and counted as such."""
+"""Which part of a brain an image shows, on a phantom of which parts are cut away or blank."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ STANDS_OUT = 5.0
 slope as high as a third of its own light 8, brains as they come 40 or more."""
 
 MIXED = 4.0
-"""How many times as far above the dark as its median the upper quartile of a body is, at most: 1.4 in a brain, and 60 in
-the haze around one that is taken for a body together with it."""
+"""How many times as far above the dark as its median the upper quartile of a body is, at most: 1.4 in a brain, 60 where
+the haze around a brain is taken for one body with it."""
 
 LEAST_SHARE = 0.04
 """Of the image, that a body fills at least; smaller ones are objects."""
