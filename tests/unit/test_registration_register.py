@@ -142,6 +142,16 @@ def test_a_recipe_fits_the_images() -> None:
     assert [level[1] for level in tiny.deformable[0].levels] == [standard.levels[-1][1]]
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """ANTs' own language is made of commas and brackets."""
+    keep = tmp_path / "a, b [1] x"
+    keep.mkdir()
+    prepared, _ = sample("asr")
+    found = register(prepared, template(), VoxelSpace((SPACING,) * 3), preset="fast", keep=keep)
+    assert np.all(np.isfinite(found.sample_to_atlas.displacement_um))
+    assert (keep / "ants_1Warp.nii.gz").is_file()
+
+
 def test_wrong_use_is_refused(tmp_path: Path) -> None:
     prepared, _ = sample("asr")
     with pytest.raises(InputError, match="fast, standard, accurate"):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import re
 import signal
 import sys
@@ -155,7 +156,8 @@ def run(folder: Path) -> None:
     import ants
 
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    keep = Path(job["keep"])
+    folder, keep = folder.resolve(), Path()
+    os.chdir(job["keep"])  # a comma or a bracket in a path would be part of ANTs' own language
     images = {name: np.load(folder / f"{name}.npy") for name in ("fixed", "moving")}
     recipe = fitted(RECIPES[job["preset"]], [image.shape for image in images.values()])
     for name, image in images.items():
