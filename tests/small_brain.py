@@ -58,13 +58,13 @@ def write_files(folder: Path) -> Files:
 
 
 def write_coarse_atlas(folder: Path) -> Path:
-    """The phantom's atlas with every second voxel along each axis: registered to in seconds, for tests of resuming."""
+    """The phantom's atlas at its scale, with every second voxel along each axis: registered to in seconds."""
     atlas = procedural_atlas()
     every_second = np.s_[::2, ::2, ::2]
     coarse = replace(
         atlas,
         name="coarse",
-        space=VoxelSpace(um3(2 * s for s in atlas.space.spacing_um)),
+        space=VoxelSpace(um3(2 * SETTINGS.scale * s for s in atlas.space.spacing_um)),
         template=atlas.template[every_second],
         annotation=atlas.annotation[every_second],
         hemispheres=atlas.hemispheres[every_second],

@@ -13,18 +13,24 @@ import tifffile
 from pipelines.cli import main
 from volumetric.atlas.loader import load_atlas
 from volumetric.geometry.box import Box
-from volumetric.geometry.orientation import ORIENTATIONS
 from volumetric.geometry.space import VoxelSpace
+from volumetric.geometry.transform import SmoothMap
 from volumetric.imaging.pooling import mean_pool
 from volumetric.points.matching import match_points
+from volumetric.registration.imaged import Halves
+from volumetric.registration.linear import fit_linear
+from volumetric.registration.located import Located, locate
 from volumetric.registration.orientation_check import check_orientation_fit
 from volumetric.registration.placement import Template
-from volumetric.registration.prepare import normalise
+from volumetric.registration.prepare import normalise, prepare
+from volumetric.registration.register import register
 from volumetric.storage.omezarr import open_ome_zarr
 from volumetric.tiles.normalisation import Normalisation
 from volumetric.tiles.quality import QualityRule, judge
 
 pytestmark = pytest.mark.slow
+
+VOXEL = (50.0, 40.0, 40.0)
 
 
 def run(*arguments: object) -> None:
@@ -94,15 +100,59 @@ def test_what_the_quality_rule_rejects_of_real_tissue(data_dir: Path) -> None:
         assert rejected == pytest.approx(shares, abs=0.006)
 
 
-def test_every_wrong_orientation_of_a_real_brain_is_caught_but_its_mirror_image(data_dir: Path) -> None:
+def test_wrong_orientations_of_a_real_brain_are_caught_but_its_mirror_image(data_dir: Path) -> None:
     atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
     pages = sorted((data_dir / "brain_stpt" / "slices").glob("*"))
     image = mean_pool(normalise(np.stack([tifffile.imread(page) for page in pages])), (4, 5, 5))
     known = {"template": Template(atlas.template, atlas.space), "atlas_orientation": atlas.orientation}
-    for declared in ORIENTATIONS:
+    for declared in ("psl", "psr", "asl", "lsp", "ipr"):
         found = check_orientation_fit(image, VoxelSpace((200.0, 200.0, 200.0)), declared, **known)
         assert not found.sees_left_and_right
         assert set(found.better) == (set() if declared in {"psl", "psr"} else {"psl", "psr"})
+
+
+@pytest.fixture(scope="module")
+def whole(data_dir: Path) -> tuple[np.ndarray, SmoothMap]:
+    """The real brain, and where its points lie in the atlas at 200 um."""
+    image = np.stack([tifffile.imread(page) for page in sorted((data_dir / "brain_stpt" / "slices").glob("*"))])
+    return image, fitted(image, data_dir)[1]
+
+
+def fitted(image: np.ndarray, data_dir: Path) -> tuple[Located, SmoothMap]:
+    atlas = load_atlas("allen_mouse_200um", data_dir / "atlas")
+    brain = atlas.annotation > 0
+    halves = Halves(brain & (atlas.hemispheres == 1), brain & (atlas.hemispheres == 2), atlas.space, "asr")
+    coarse = Template(atlas.template, atlas.space)
+    sample = prepare(image, VoxelSpace(VOXEL), "psl", "asr", atlas.space.spacing_um)
+    found = locate(sample, coarse, halves)
+    linear = fit_linear(found.sample, atlas.template, atlas.space, coarse=coarse, placement=found.placement)
+    result = register(found.sample, atlas.template, atlas.space, linear=linear.affine, preset="standard")
+    return found, result.sample_to_atlas
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "most_um"), [("left crop", "left", 60), ("right blank", "right", 60), ("back third", "part", 100)]
+)
+def test_a_part_of_a_real_brain_lies_where_it_lies_in_the_whole(
+    whole: tuple[np.ndarray, SmoothMap], data_dir: Path, kind: str, part: str, most_um: float
+) -> None:
+    image, truth = whole
+    middle = image.shape[2] // 2
+    tissue = np.zeros(image.shape, bool)
+    if kind == "back third":
+        shown = image[:90]
+        tissue[:90] = True
+    elif kind == "left crop":
+        shown = image[:, :, :middle]
+        tissue[:, :, :middle] = True
+    else:
+        shown = image.copy()
+        shown[:, :, :middle] = 0
+        tissue[:, :, middle:] = True
+    found, there = fitted(shown, data_dir)
+    assert found.imaged.part == part
+    points = np.argwhere(tissue & (image > 60))[::997] * VOXEL
+    assert np.median(np.linalg.norm(there(points) - truth(points), axis=1)) < most_um
 
 
 def test_two_channels_give_the_cells_and_the_transform(data_dir: Path, tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ CUT_BEYOND = 0.03
 CUT_DEPTH_UM = 500.0
 """From the last tissue within which the largest cross-section is taken: knives and masks are not exact."""
 
+LEFT_OVER = 0.5
+"""Of the tissue, before a cut, at least: what would leave less is a wrong placement, or a crop of a voxel or two."""
+
 TILT = 0.15
 """Slope of a cut against the image's axes up to which the blank wedge before it is left out."""
 
@@ -101,9 +104,12 @@ def imaged_part(tissue: Mask, space: VoxelSpace, placement: Placement, halves: H
         last = areas[ends[-1] + 1 - depth : ends[-1] + 1] if at_end else areas[ends[0] : ends[0] + depth]
         if beyond < CUT_BEYOND or last.max() < CUT_AREA * areas.max():
             continue
+        behind = _behind(tissue, axis, at_end)
+        if (tissue & mask & ~behind).sum() < LEFT_OVER * tissue.sum():
+            continue
         letter = halves.orientation[axis]
         cuts.append(Cut(OPPOSITE[letter] if at_end else letter, beyond))
-        mask &= ~_behind(tissue, axis, at_end)
+        mask &= ~behind
     shares = (_share(halves.left, window, halves.space), _share(halves.right, window, halves.space))
     part, side = _named(*shares)
     return Imaged(part, side, shares, tuple(cuts), mask)

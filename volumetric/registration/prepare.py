@@ -158,7 +158,12 @@ def prepare(
         back=AxisMap.between(atlas_orientation, orientation),
     )
     if not prepared.mask.any():
-        raise InputError("no tissue is left to register: the excluded part covers all of it")
+        if exclusion is not None:
+            raise InputError("no tissue is left to register: the excluded part covers all of it")
+        raise InputError(
+            f"no tissue is left at the atlas' resolution, {min(atlas_spacing_um):g} um: check --voxel-um (micrometres; "
+            "slices, rows, columns) and the channel"
+        )
     return prepared
 
 
