@@ -155,20 +155,19 @@ def test_a_part_of_a_real_brain_lies_where_it_lies_in_the_whole(
     assert np.median(np.linalg.norm(there(points) - truth(points), axis=1)) < most_um
 
 
-def test_two_channels_give_the_cells_and_the_transform(data_dir: Path, tmp_path: Path) -> None:
+def test_a_crop_of_two_channels_is_no_brain_and_has_its_cells(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     atlas = ("--atlas", "allen_mouse_200um", "--atlas-dir", data_dir / "atlas", "--preset", "fast")
     channels = ("--signal", "signal", "--register-on", "background")
     source = ("count", data_dir / "cells_stpt", "--voxel-um", 5, 2, 2, "--orientation", "psl")
     with pytest.raises(SystemExit) as refused:
         main([str(a) for a in (*source, *channels, *atlas, "--out", tmp_path / "run")])
-    assert refused.value.code == 2  # 0.15 mm of a brain cannot be placed in the atlas
-    run(*source, *channels, *atlas, "--keep-poor", "--out", tmp_path / "run")
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["volume"]["signal"] == "signal"
-    assert record["volume"]["register_on"] == "background"
-    assert record["verdict"] == "unusable"
-    assert any("little tissue" in warning for warning in record["warnings"])  # a crop is no whole brain
-    cells = pd.read_parquet(tmp_path / "run" / "cells.parquet")
+    assert refused.value.code == 2
+    assert "so small a part cannot be placed" in " ".join(capsys.readouterr().err.split())
+    volume = tmp_path / "run" / "volume.ome.zarr"
+    run("detect", volume, "--channel", "signal", "--out", tmp_path / "cells.parquet")
+    cells = pd.read_parquet(tmp_path / "cells.parquet")
     listed = pd.read_csv(data_dir / "cells_stpt" / "cells.csv")[["z", "y", "x"]].to_numpy(float) * (5, 2, 2)
     pairs = match_points(listed, cells[["z_um", "y_um", "x_um"]].to_numpy(), 15.0)
     assert len(pairs) / len(listed) > 0.6

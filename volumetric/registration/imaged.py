@@ -101,7 +101,8 @@ def imaged_part(tissue: Mask, space: VoxelSpace, placement: Placement, halves: H
         areas = tissue.sum(axis=tuple(other for other in range(3) if other != axis))
         ends = np.flatnonzero(areas)
         depth = max(1, round(CUT_DEPTH_UM / space.spacing_um[axis]))
-        last = areas[ends[-1] + 1 - depth : ends[-1] + 1] if at_end else areas[ends[0] : ends[0] + depth]
+        extent = areas[ends[0] : ends[-1] + 1]
+        last = extent[-depth:] if at_end else extent[:depth]
         if beyond < CUT_BEYOND or last.max() < CUT_AREA * areas.max():
             continue
         behind = _behind(tissue, axis, at_end)
