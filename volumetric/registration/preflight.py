@@ -68,7 +68,7 @@ def refuse_tissue(tissue_um: Um3, brain_um: Um3, coarse_um: float) -> None:
     if edges[-1] < SMALLEST_VOX * coarse_um:
         raise InputError(
             f"{measured}: so small a part cannot be placed in the atlas. {CHECK}. For a crop `volumetric detect` needs "
-            "no atlas; to go on all the same, repeat with --keep-poor"
+            "no atlas; --keep-poor tries it all the same, and may find no place for it"
         )
 
 

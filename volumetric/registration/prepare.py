@@ -48,7 +48,6 @@ class Prepared:
         body: the brain as it was found, in the turned frame.
         space: where the image's voxels lie in the turned frame, um.
         turn: (3, 4) float64 affine from the sample's own um to the turned frame; a permutation with flips.
-        edges_um: physical edge lengths of the imaged volume along the turned axes.
         back: the turn of an array on this grid to the sample's own axes.
     """
 
@@ -60,7 +59,6 @@ class Prepared:
     body: Body
     space: VoxelSpace
     turn: npt.NDArray[np.float64]
-    edges_um: Um3
     back: AxisMap
 
     @property
@@ -154,7 +152,6 @@ def prepare(
         imaged=np.ones(seen.image.shape, dtype=np.bool_),
         space=seen.space,
         turn=matrix,
-        edges_um=frame.extent_um(turn.apply(level).shape),
         back=AxisMap.between(atlas_orientation, orientation),
     )
     if not prepared.mask.any():
