@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from tests.small_brain import phantom
 from volumetric.findings import Grade
 from volumetric.geometry.field_of_view import Exclusion
-from volumetric.geometry.space import VoxelSpace
+from volumetric.geometry.space import VoxelSpace, um3
 from volumetric.phantom.atlas import procedural_atlas
 from volumetric.registration.body import completed, find_body, unpadded
 from volumetric.registration.image_findings import bright_objects, image_findings
@@ -234,3 +235,14 @@ def test_a_hidden_voxel_takes_after_the_nearest() -> None:
     hidden = np.array([[[False, True, True, True, False]]])
     assert completed(mask, hidden)[0, 0, [0, 1, 3, 4]].tolist() == [True, True, False, False]
     assert completed(mask, np.ones_like(mask)) is mask
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.75])
+def test_a_brain_in_its_haze_is_the_brain_whatever_size_is_expected(scale: float) -> None:
+    """The haze around a rendered brain is a body too, of which the brain would be a bright object."""
+    sample = phantom()
+    image = sample.render(0, sample.shape[0])["background"]
+    space = VoxelSpace(um3(scale * step for step in sample.space.spacing_um))
+    expected = float((sample.atlas.annotation > 0).sum() * np.prod(sample.atlas.space.spacing_um))
+    body = find_body(image, space, brain_um3=expected)
+    assert body.volume_um3 == pytest.approx(scale**3 * expected, rel=0.2)
